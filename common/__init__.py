@@ -1,0 +1,1 @@
+"""What every project shares: data, evaluation, training and the course cycle."""
