@@ -1,0 +1,91 @@
+"""`dgm`: one command line for students, reviewers and visitors.
+
+A command lives in `common/commands/<name>.py` and has two functions: `add_arguments(parser)`, which
+imports nothing heavy, and `run(args) -> int`, which imports what it needs. Only the module of the
+command that was asked for is imported, so `dgm --help` answers at once.
+"""
+
+import argparse
+import difflib
+import sys
+from importlib import import_module
+
+from common.errors import UserError
+
+COMMANDS = {
+    "list": "list the projects, their papers and their goals",
+    "demo": "train, evaluate, sample and run the notebook of one project on embedded data",
+    "train": "train a project with one of its presets",
+    "evaluate": "compute every metric that a trained model is able to",
+    "sample": "draw samples from a trained model into a picture",
+    "reproduce": "train a goal's preset and record its number and weights",
+    "verify": "recompute the committed numbers from the committed weights",
+    "data": "list, describe, fetch and verify data sets",
+}
+
+USAGE = """usage: dgm COMMAND [arguments]
+
+Deep generative models: genuine implementations, laws, and numbers that anyone can recompute.
+
+commands:
+{commands}
+
+Start with `dgm list`, then `dgm demo made`. `dgm COMMAND --help` explains a command.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one `dgm` command and return its exit status: 0 done, 1 a check failed, 2 bad input."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(usage(), end="")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name == "--version":
+        from importlib.metadata import version
+
+        print(f"dgm {version('deep-generative-models')}")
+        return 0
+    if name not in COMMANDS:
+        print(f"dgm: {unknown_command(name)}", file=sys.stderr)
+        return 2
+    return run_command(name, rest)
+
+
+def usage() -> str:
+    """The text of `dgm --help`."""
+    width = max(map(len, COMMANDS))
+    return USAGE.format(
+        commands="\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    )
+
+
+def unknown_command(name: str) -> str:
+    """What to tell someone who asked for a command that does not exist."""
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean `dgm {near[0]}`?" if near else "`dgm --help` lists the commands."
+    return f"there is no command {name!r}; {hint}"
+
+
+def run_command(name: str, arguments: list[str]) -> int:
+    """Import the command's module, parse its arguments, run it; user errors become one message."""
+    command = import_module(f"common.commands.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"dgm {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    args = parser.parse_args(arguments)
+    try:
+        return command.run(args)
+    except UserError as error:
+        print(f"dgm {name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ndgm {name}: stopped by you", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
