@@ -1,0 +1,50 @@
+"""Train one project on an embedded data set, evaluate it, draw samples and execute its notebook.
+
+  dgm demo made
+  dgm demo vae --preset smoke
+"""
+
+import shutil
+from argparse import ArgumentParser, Namespace
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("project", nargs="?", default="made", help="(default: made)")
+    parser.add_argument("--preset", default="demo", help="smoke or demo (default: demo)")
+    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+
+
+def run(args: Namespace) -> int:
+    from common.commands.evaluate import measurement_line
+    from common.commands.sample import draw, save_picture
+    from common.evaluation import baseline, evaluate
+    from common.notebooks import execute
+    from common.projects import find_project, run_folder
+    from common.results import rebuild, relative
+    from common.runs import WEIGHTS, Stopwatch, train_run
+    from common.training import Run
+
+    watch = Stopwatch()
+    project = find_project(args.project)
+    config = project.preset(args.preset)
+    folder = run_folder(project.slug, args.preset, seed=args.seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    title = project.paper.get("title", project.title)
+    print(f"1/4 training {project.slug} ({title}) on {config.data}")
+    train_run(project, args.preset, config, Run(folder, seed=args.seed))
+    model, data = rebuild(project, config, folder / WEIGHTS)
+    print("2/4 evaluating on the test split")
+    found = evaluate(model, data, split="test", num_importance_samples=200)
+    print("3/4 drawing samples")
+    picture = folder / "samples.png"
+    save_picture(draw(model, 64, args.seed), data, picture)
+    print("4/4 executing the notebook")
+    html = execute(project.folder / "demo.ipynb", folder, preset=args.preset)
+    print(f"\n{project.slug} on {data.name}, test split, after {watch.seconds:.0f} s:")
+    for value in found.values():
+        print(f"  {measurement_line(value)}")
+    reference = baseline(data, "test")
+    print(f"  baseline: {measurement_line(reference)}\n            {reference.protocol}")
+    print(f"samples:  {relative(picture)}\nnotebook: {relative(html)}")
+    print(f"next: open the notebook, or `dgm verify {project.slug}` for the committed numbers.")
+    return 0

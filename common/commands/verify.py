@@ -1,0 +1,104 @@
+"""Recompute the committed numbers from the committed weights and the test split.
+
+A number is verified if the weights and the data have the recorded checksums and the recomputed
+value lies within its standard error (1e-4 relative where it has none). Exit status 1 if one is not.
+
+  dgm verify
+  dgm verify made --json
+  dgm verify vae dynamic-mnist
+"""
+
+import json
+from argparse import ArgumentParser, Namespace
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("project", nargs="?", help="only this project (default: all)")
+    parser.add_argument("goals", nargs="*", metavar="goal", help="only these goals of it")
+    parser.add_argument("--write-table", action="store_true", help="refresh the README's table too")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_argument("--json", action="store_true", help="print JSON for a program")
+
+
+def run(args: Namespace) -> int:
+    from common.projects import find_project, find_projects
+    from common.results import write_table
+
+    projects = [find_project(args.project)] if args.project else find_projects()
+    outcomes = []
+    for project in projects:
+        goals = [project.goal(goal) for goal in args.goals] or project.goals
+        for goal in goals:
+            outcome = verify_goal(project, goal, progress=not args.quiet)
+            outcomes.append(outcome)
+            if not args.json:
+                print(f"{outcome['state']:<9} {project.slug}/{goal.id}: {outcome['message']}")
+        if args.write_table:
+            write_table(project)
+    if args.json:
+        print(json.dumps(outcomes, indent=2))
+    return 0 if all(outcome["state"] != "FAILED" for outcome in outcomes) else 1
+
+
+def verify_goal(project, goal, *, progress: bool = False) -> dict:
+    """Recompute one goal's number: state verified, FAILED, open, withdrawn or retrain, and why."""
+    from common.errors import UserError
+    from common.results import read_result, result_path
+
+    outcome = {"project": project.slug, "goal": goal.id}
+    path = result_path(project, goal.id)
+    if goal.withdrawn:
+        return outcome | {"state": "withdrawn", "message": goal.withdrawn}
+    if not path.exists():
+        again = f"no result yet; `dgm reproduce {project.slug} {goal.id}` makes it"
+        return outcome | {"state": "open", "message": again}
+    try:
+        result = read_result(path)
+        if result.weights is None:
+            again = (
+                f"{result.value:.4f} {result.unit} recorded; its weights are too large for the "
+                f"tree, `dgm reproduce {project.slug} {goal.id}` trains them again"
+            )
+            return outcome | {"state": "retrain", "message": again}
+        return outcome | recompute(project, result, path.parent / result.weights, progress)
+    except UserError as error:
+        return outcome | {"state": "FAILED", "message": str(error)}
+
+
+def recompute(project, result, weights, progress: bool) -> dict:
+    """Evaluate the stored weights again and compare with what was recorded."""
+    import hashlib
+
+    from common import config as configs
+    from common.evaluation import evaluate
+    from common.results import ResultError, rebuild
+
+    if not weights.exists():
+        raise ResultError(f"{weights.name} is missing from {project.slug}/results")
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != result.weights_sha256:
+        raise ResultError(f"{weights.name} is not the file that the number was computed from")
+    config = configs.from_dict(project.training.Config, result.config)
+    model, data = rebuild(project, config, weights)
+    if data.checksum != result.dataset_sha256:
+        raise ResultError(f"the data set {data.name} is not the one that the number was computed on")
+    value = evaluate(
+        model,
+        data,
+        split=result.split,
+        metrics=[result.metric],
+        seed=result.evaluation_seed,
+        num_importance_samples=result.num_importance_samples,
+        progress=progress,
+    )[result.metric]
+    bound = result.standard_error or 1e-4 * abs(result.value)
+    distance = abs(value.value - result.value)
+    return {
+        "state": "verified" if distance <= bound else "FAILED",
+        "recorded": result.value,
+        "recomputed": value.value,
+        "standard_error": result.standard_error,
+        "message": (
+            f"{value.value:.4f} {result.unit} recomputed, {result.value:.4f} recorded, "
+            f"distance {distance:.1e} against a bound of {bound:.1e}"
+        ),
+    }
