@@ -1,0 +1,40 @@
+"""Named data sets as tensors: `load("digits")`, splits, preprocessing, batches, bits."""
+
+from common.data.batches import Batches, permutation
+from common.data.bits import bits_per_dim
+from common.data.dataset import Dataset, Split
+from common.data.errors import DataError
+from common.data.load import load
+from common.data.preprocess import (
+    Compose,
+    DynamicBinarisation,
+    Flatten,
+    Logit,
+    Pad,
+    Preprocess,
+    Scale,
+    StaticBinarisation,
+    UniformDequantisation,
+)
+from common.data.registry import DatasetInfo, get_info
+
+__all__ = [
+    "Batches",
+    "Compose",
+    "DataError",
+    "Dataset",
+    "DatasetInfo",
+    "DynamicBinarisation",
+    "Flatten",
+    "Logit",
+    "Pad",
+    "Preprocess",
+    "Scale",
+    "Split",
+    "StaticBinarisation",
+    "UniformDequantisation",
+    "bits_per_dim",
+    "get_info",
+    "load",
+    "permutation",
+]

@@ -1,0 +1,325 @@
+"""The entries of the table: one `DatasetInfo` a data set."""
+
+from common.data.registry import DatasetInfo, RemoteFile
+
+_DIGIT_NAMES = tuple("0123456789")
+_THREE = {"train": 50000, "valid": 10000, "test": 10000}
+_VALID_NOTE = "valid is the last 10,000 images of the published training set."
+
+
+def _idx_files(folder: str, rows: list[tuple]) -> tuple[RemoteFile, ...]:
+    """The four gzipped IDX archives of a set in the format of MNIST."""
+    names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    return tuple(
+        RemoteFile(f"{folder}/raw/{name}-ubyte.gz", md5, sha256, size)
+        for name, (md5, sha256, size) in zip(names, rows, strict=True)
+    )
+
+
+DIGITS = DatasetInfo(
+    name="digits",
+    title="Optical recognition of handwritten digits (scikit-learn's 8x8 scans)",
+    shape=(1, 8, 8),
+    splits={"train": 1199, "valid": 299, "test": 299},
+    num_levels=17,
+    num_classes=10,
+    class_names=_DIGIT_NAMES,
+    licence="CC BY 4.0",
+    licence_url="https://creativecommons.org/licenses/by/4.0/",
+    citation="Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning "
+    "Repository, 1998",
+    source="scikit-learn, sklearn.datasets.load_digits",
+    embedded=True,
+    notes="Stratified split by a hash of the position: two thirds, one sixth, one sixth.",
+)
+
+SHAPES = DatasetInfo(
+    name="shapes",
+    title="Anti-aliased square, ellipse and triangle: every combination of five factors",
+    shape=(1, 32, 32),
+    splits={"train": 20480, "valid": 2048, "test": 2048},
+    num_levels=256,
+    num_classes=3,
+    class_names=("square", "ellipse", "triangle"),
+    licence="MIT (made by this repository)",
+    licence_url="https://opensource.org/license/mit",
+    citation="After dSprites: Matthey, Higgins, Hassabis, Lerchner, 2017",
+    source="common/data/shapes.py",
+    embedded=True,
+    factors={
+        "shape": ("square", "ellipse", "triangle"),
+        "scale": (0.55, 0.7, 0.85, 1.0),
+        "orientation": tuple(11.25 * k for k in range(8)),
+        "x": tuple(8 + k for k in range(16)),
+        "y": tuple(8 + k for k in range(16)),
+    },
+    notes="Orientation in degrees, below 90 so that no two images are equal; x, y in pixels.",
+)
+
+MNIST = DatasetInfo(
+    name="mnist",
+    title="MNIST handwritten digits",
+    shape=(1, 28, 28),
+    splits=_THREE,
+    num_levels=256,
+    num_classes=10,
+    class_names=_DIGIT_NAMES,
+    licence="CC BY-SA 3.0",
+    licence_url="https://creativecommons.org/licenses/by-sa/3.0/",
+    citation="LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document "
+    "recognition, Proc. IEEE 1998",
+    source="torchvision.datasets.MNIST",
+    notes=_VALID_NOTE,
+    torchvision_class="MNIST",
+    forms=(
+        _idx_files(
+            "mnist/MNIST",
+            [
+                (
+                    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+                    9912422,
+                ),
+                (
+                    "d53e105ee54ea40749a09fcbcd1e9432",
+                    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+                    28881,
+                ),
+                (
+                    "9fb629c4189551a2d022fa330f9573f3",
+                    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+                    1648877,
+                ),
+                (
+                    "ec29112dd5afa0611ce80d1b7f02629c",
+                    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+                    4542,
+                ),
+            ],
+        ),
+    ),
+)
+
+FASHION_MNIST = DatasetInfo(
+    name="fashion_mnist",
+    title="Fashion-MNIST, articles of clothing",
+    shape=(1, 28, 28),
+    splits=_THREE,
+    num_levels=256,
+    num_classes=10,
+    class_names=(
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    licence="MIT",
+    licence_url="https://github.com/zalandoresearch/fashion-mnist/blob/master/LICENSE",
+    citation="Xiao, Rasul, Vollgraf, Fashion-MNIST, arXiv:1708.07747",
+    source="torchvision.datasets.FashionMNIST",
+    notes=_VALID_NOTE,
+    torchvision_class="FashionMNIST",
+    forms=(
+        _idx_files(
+            "fashion-mnist/FashionMNIST",
+            [
+                (
+                    "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                    26421880,
+                ),
+                (
+                    "25c81989df183df01b3e8a0aad5dffbe",
+                    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                    29515,
+                ),
+                (
+                    "bef4ecab320f06d8554ea6380940ec79",
+                    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                    4422102,
+                ),
+                (
+                    "bb300cfdad3c16e7a12a480ee83cd310",
+                    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+                    5148,
+                ),
+            ],
+        ),
+    ),
+)
+
+KMNIST = DatasetInfo(
+    name="kmnist",
+    title="Kuzushiji-MNIST, cursive Japanese characters",
+    shape=(1, 28, 28),
+    splits=_THREE,
+    num_levels=256,
+    num_classes=10,
+    class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    licence="CC BY-SA 4.0",
+    licence_url="https://creativecommons.org/licenses/by-sa/4.0/",
+    citation="Clanuwat, Bober-Irizar, Kitamoto, Lamb, Yamamoto, Ha, Deep Learning for Classical "
+    "Japanese Literature, arXiv:1812.01718",
+    source="torchvision.datasets.KMNIST",
+    notes=_VALID_NOTE,
+    torchvision_class="KMNIST",
+    forms=(
+        _idx_files(
+            "kmnist/KMNIST",
+            [
+                ("bdb82020997e1d708af4cf47b453dcf7", None, None),
+                ("e144d726b3acfaa3e44228e80efcd344", None, None),
+                ("5c965bf0a639b31b8f53240b1b52f4d7", None, None),
+                ("7320c461ea6c1c855c0b718fb2a4b134", None, None),
+            ],
+        ),
+    ),
+)
+
+CIFAR10 = DatasetInfo(
+    name="cifar10",
+    title="CIFAR-10, tiny colour photographs of ten kinds",
+    shape=(3, 32, 32),
+    splits={"train": 45000, "valid": 5000, "test": 10000},
+    num_levels=256,
+    num_classes=10,
+    class_names=(
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    ),
+    licence="none stated by the authors, who ask to be cited",
+    licence_url="https://www.cs.toronto.edu/~kriz/cifar.html",
+    citation="Krizhevsky, Learning multiple layers of features from tiny images, 2009",
+    source="torchvision.datasets.CIFAR10",
+    notes="valid is the last 5,000 images of the published training set.",
+    torchvision_class="CIFAR10",
+    forms=(
+        (RemoteFile("cifar10/cifar-10-python.tar.gz", md5="c58f30108f718f92721af3d95e74349a"),),
+    ),
+)
+
+_LAROCHELLE = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/"
+
+
+def _amat(rows: dict[str, tuple[str, int]], suffix: str, public: bool) -> tuple[RemoteFile, ...]:
+    return tuple(
+        RemoteFile(
+            f"binarized-mnist/binarized_mnist_{split}.amat{suffix}",
+            sha256=sha256,
+            size=size,
+            urls=(f"{_LAROCHELLE}binarized_mnist_{split}.amat",) if public else (),
+        )
+        for split, (sha256, size) in rows.items()
+    )
+
+
+BINARIZED_MNIST = DatasetInfo(
+    name="binarized_mnist",
+    title="MNIST binarised once and for all (Larochelle's static split)",
+    shape=(1, 28, 28),
+    splits=_THREE,
+    num_levels=2,
+    licence="none stated for the binarisation; MNIST itself CC BY-SA 3.0",
+    licence_url="https://creativecommons.org/licenses/by-sa/3.0/",
+    citation="Larochelle, Murray, The neural autoregressive distribution estimator, AISTATS 2011; "
+    "Salakhutdinov, Murray, On the quantitative analysis of deep belief networks, ICML 2008",
+    source=_LAROCHELLE,
+    notes="The rows are not in the order of MNIST: its labels do not apply, and there are none.",
+    forms=(
+        (
+            RemoteFile(
+                "binarized-mnist/binarized_mnist.npz",
+                sha256="50de2c8299a5a297789293ab2c30f6fc3cb8c359a15e5e88d5501aa18ebb8fa5",
+                size=2295919,
+            ),
+        ),
+        _amat(
+            {
+                "train": (
+                    "1579cddb70a64b3d3d782d5a67b6c7e288b0fa07f4d666b6a038f7406f150032",
+                    1440544,
+                ),
+                "valid": (
+                    "cea836e2d653d3d39fb022572e0c01c99e7f3487662a5ef836a6729f20dd350c",
+                    296980,
+                ),
+                "test": (
+                    "1d110222c3aec7e6b5b1d428a608709c44772cd60227b10696e78763096289c5",
+                    287268,
+                ),
+            },
+            ".xz",
+            public=False,
+        ),
+        _amat(
+            {
+                "train": (
+                    "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
+                    78400000,
+                ),
+                "valid": (
+                    "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2",
+                    15680000,
+                ),
+                "test": (
+                    "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c",
+                    15680000,
+                ),
+            },
+            "",
+            public=True,
+        ),
+    ),
+)
+
+
+def _density(name: str, title: str, citation: str, notes: str) -> DatasetInfo:
+    return DatasetInfo(
+        name=name,
+        title=title,
+        shape=(2,),
+        splits=_THREE,
+        num_levels=None,
+        licence="MIT (made by this repository)",
+        licence_url="https://opensource.org/license/mit",
+        citation=citation,
+        source="common/data/densities.py",
+        embedded=True,
+        notes=notes,
+    )
+
+
+_EXACT = "Exact log p: data.density.log_prob."
+_NONE = "No closed-form density; data.density samples only."
+_WGAN_GP = "After Gulrajani et al., Improved training of Wasserstein GANs, 2017"
+
+DENSITY_INFOS = (
+    _density("ring", "Eight Gaussians on a ring, radius 2, std 0.2", _WGAN_GP, _EXACT),
+    _density("grid", "25 Gaussians on a grid, step 2, std 0.05", _WGAN_GP, _EXACT),
+    _density("moons", "Two interleaved half circles", "After scikit-learn's make_moons", _NONE),
+    _density("swiss_roll", "A blurred spiral", _WGAN_GP, _NONE),
+    _density(
+        "pinwheel",
+        "Five swirled arms (area-preserving swirl)",
+        "After Johnson et al., Composing graphical models with neural networks, 2016",
+        _EXACT,
+    ),
+    _density(
+        "checkerboard",
+        "Uniform on every other square of a 4x4 board",
+        "After Grathwohl et al., FFJORD, 2019",
+        _EXACT,
+    ),
+)
+
+CATALOGUE: dict[str, DatasetInfo] = {
+    info.name: info
+    for info in (
+        DIGITS,
+        SHAPES,
+        *DENSITY_INFOS,
+        MNIST,
+        FASHION_MNIST,
+        KMNIST,
+        CIFAR10,
+        BINARIZED_MNIST,
+    )
+}
