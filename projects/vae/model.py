@@ -54,6 +54,8 @@ class VAE(nn.Module):
         super().__init__()
         if likelihood not in LIKELIHOODS:
             raise ValueError(f"likelihood {likelihood!r} is not one of {sorted(LIKELIHOODS)}")
+        if latent_size < 1:
+            raise ValueError(f"latent_size is {latent_size}, expected at least 1")
         self.event_shape = tuple(event_shape)
         self.latent_size = latent_size
         num_dims = math.prod(self.event_shape)

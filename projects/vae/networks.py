@@ -95,7 +95,7 @@ class BernoulliMLP(nn.Module):
                 logits, x.expand_as(logits), reduction="none"
             )
             return -losses.sum(-1)
-        rows = max(1, CACHED_ROWS // len(x))
+        rows = max(1, CACHED_ROWS // max(1, len(x)))
         samples = z.flatten(0, -3).split(rows)
         return torch.cat([self.cached_log_prob(x, part) for part in samples]).view(z.shape[:-1])
 

@@ -1,0 +1,292 @@
+"""The laws that the VAE obeys, and what is special to the paper: its KL, its estimators, its limit."""
+
+import math
+
+import pytest
+import torch
+from torch import distributions as D
+
+from projects.vae import train as training
+from projects.vae.model import VAE, gaussian_kl, reparameterise
+from projects.vae.networks import BernoulliMLP
+from tests import laws
+from tests.laws import seeded
+
+
+class TestBernoulliVAE(laws.Bound, laws.Sampler):
+    def model(self):
+        return VAE((5,), latent_size=1, hidden_sizes=(6,), generator=seeded(0))
+
+
+class TestPlaneVAE(laws.Bound, laws.Sampler):
+    def model(self):
+        return VAE((1, 2, 2), latent_size=2, hidden_sizes=(6, 4), generator=seeded(1))
+
+
+class TestGaussianVAE(laws.Bound, laws.Sampler):
+    def model(self):
+        return VAE((2,), 1, hidden_sizes=(5,), likelihood="gaussian", generator=seeded(2))
+
+
+# --- Appendix B ----------------------------------------------------------------------------------
+
+
+def test_analytic_kl_is_that_of_torch_distributions():
+    mean = torch.tensor([-2.0, 0.0, 0.3, 5.0], dtype=torch.float64)
+    log_variance = torch.tensor([0.0, -6.0, 1.5, 3.0], dtype=torch.float64)
+    posterior = D.Normal(mean, torch.exp(0.5 * log_variance))
+    expected = D.kl_divergence(posterior, D.Normal(torch.zeros_like(mean), 1.0))
+    torch.testing.assert_close(gaussian_kl(mean, log_variance), expected)
+
+
+def test_analytic_kl_is_the_mean_of_its_monte_carlo_estimate():
+    mean = torch.tensor([0.7, -1.2], dtype=torch.float64)
+    log_variance = torch.tensor([-1.0, 0.5], dtype=torch.float64)
+    eps = torch.randn(200_000, 2, generator=seeded(3), dtype=torch.float64)
+    z = reparameterise(mean, log_variance, eps)
+    posterior = D.Normal(mean, torch.exp(0.5 * log_variance))
+    terms = posterior.log_prob(z) - D.Normal(torch.zeros_like(mean), 1.0).log_prob(z)
+    error = (terms.mean(0) - gaussian_kl(mean, log_variance)).abs()
+    assert (error < 4 * terms.std(0) / math.sqrt(len(terms))).all()
+
+
+# --- Section 2.4: the reparameterisation ---------------------------------------------------------
+
+
+def test_reparameterised_gradient_is_the_gradient_of_the_expectation():
+    """E[z^2] = mu^2 + sigma^2, so its gradients are 2 mu and, by log sigma^2, sigma^2."""
+    mean = torch.tensor(0.8, dtype=torch.float64, requires_grad=True)
+    log_variance = torch.tensor(-0.4, dtype=torch.float64, requires_grad=True)
+    eps = torch.randn(400_000, generator=seeded(4), dtype=torch.float64)
+    reparameterise(mean, log_variance, eps).square().mean().backward()
+    assert mean.grad.item() == pytest.approx(2 * 0.8, abs=0.01)
+    assert log_variance.grad.item() == pytest.approx(math.exp(-0.4), abs=0.01)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_gradient_of_the_bound_is_its_finite_difference(likelihood):
+    model = VAE((3,), 2, (4,), likelihood=likelihood, generator=seeded(5)).double()
+    x = torch.bernoulli(torch.full((6, 3), 0.5, dtype=torch.float64), generator=seeded(6))
+    noise = torch.randn(2, 6, 2, generator=seeded(7), dtype=torch.float64)
+
+    def bound():
+        return model.elbo(x, num_samples=2, noise=noise).mean()
+
+    gradients = torch.autograd.grad(bound(), list(model.parameters()))
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        direction = torch.randn(parameter.shape, generator=seeded(8), dtype=torch.float64)
+        with torch.no_grad():
+            parameter += 1e-5 * direction
+            above = bound()
+            parameter -= 2e-5 * direction
+            below = bound()
+            parameter += 1e-5 * direction
+        assert (gradient * direction).sum().item() == pytest.approx(
+            (above - below).item() / 2e-5, rel=1e-6, abs=1e-8
+        )
+
+
+# --- Sections 2.2 and 2.3: the bound and its two estimators --------------------------------------
+
+
+def test_elbo_is_of_each_example_and_summed_over_its_pixels():
+    model = VAE((1, 4, 4), 3, (8,), generator=seeded(9)).double()
+    x = torch.bernoulli(torch.full((5, 1, 4, 4), 0.3, dtype=torch.float64), generator=seeded(10))
+    noise = torch.randn(7, 5, 3, generator=seeded(11), dtype=torch.float64)
+    mean, std = model.encode(x)
+    for row in range(5):
+        posterior = D.Normal(mean[row], std[row])
+        total = -D.kl_divergence(posterior, D.Normal(torch.zeros(3), torch.ones(3))).sum()
+        for k in range(7):
+            pixels = D.Bernoulli(model.decode(mean[row] + std[row] * noise[k, row]))
+            total = total + pixels.log_prob(x[row]).sum() / 7
+        found = model.elbo(x[row : row + 1], num_samples=7, noise=noise[:, row : row + 1])
+        torch.testing.assert_close(found, total[None])
+    alone = model.elbo(x[:1], num_samples=7, noise=noise[:, :1])
+    torch.testing.assert_close(model.elbo(x, num_samples=7, noise=noise)[:1], alone)
+
+
+def test_mean_log_weight_is_the_same_bound_with_another_variance():
+    model = VAE((6,), 2, (8,), generator=seeded(12)).double()
+    x = torch.bernoulli(torch.full((4, 6), 0.5, dtype=torch.float64), generator=seeded(13))
+    noise = torch.randn(20_000, 4, 2, generator=seeded(14), dtype=torch.float64)
+    with torch.no_grad():
+        weights = model.log_weights(x, num_samples=20_000, noise=noise)
+        analytic = model.elbo(x, num_samples=20_000, noise=noise)
+    assert (weights.mean(0) - analytic).abs().max() < 4 * weights.std() / math.sqrt(20_000)
+
+
+def test_shared_noise_decides_the_value_and_the_generator_does_not():
+    model = VAE((6,), 2, (8,), generator=seeded(15))
+    x = torch.ones(4, 6)
+    noise = torch.randn(3, 4, 2, generator=seeded(16))
+    first = model.elbo(x, num_samples=3, noise=noise, generator=seeded(1))
+    second = model.elbo(x, num_samples=3, noise=noise, generator=seeded(2))
+    assert torch.equal(first, second)
+    drawn = model.elbo(x, num_samples=3, generator=seeded(16))
+    torch.testing.assert_close(drawn, first)
+
+
+# --- Appendix C: the Bernoulli decoder, slow and fast --------------------------------------------
+
+
+@pytest.mark.parametrize("num_dims", [1, 7, 67, 784])
+def test_cached_log_likelihood_is_the_naive_one(num_dims):
+    model = VAE((num_dims,), 2, (9,), generator=seeded(17)).double()
+    x = torch.bernoulli(torch.full((4, num_dims), 0.4, dtype=torch.float64), generator=seeded(18))
+    z = 3 * torch.randn(501, 4, 2, generator=seeded(19), dtype=torch.float64)
+    with torch.no_grad():
+        fast = model.log_likelihood(x, z)
+        logits = model.decoder(z)
+        naive = D.Bernoulli(logits=logits).log_prob(x).sum(-1)
+        one_sample = model.log_likelihood(x, z[0])
+    with_gradient = model.log_likelihood(x, z)
+    assert with_gradient.requires_grad
+    for found in (fast, with_gradient):
+        torch.testing.assert_close(found, naive, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(one_sample, naive[0], rtol=1e-10, atol=1e-10)
+
+
+def test_cached_log_likelihood_in_single_precision_is_right_to_a_thousandth_of_a_nat():
+    model = VAE((784,), 5, (50,), generator=seeded(20))
+    with torch.no_grad():
+        model.decoder.logit_head.bias += 4 * torch.randn(784, generator=seeded(21)) - 3
+        z = torch.randn(200, 3, 5, generator=seeded(22))
+        x = torch.bernoulli(model.decode(z[0]), generator=seeded(23))
+        single = model.log_likelihood(x, z)
+        model.double()
+        double = D.Bernoulli(logits=model.decoder(z.double())).log_prob(x.double()).sum(-1)
+    assert (single - double).abs().max() < 1e-3
+
+
+def test_cached_log_likelihood_survives_certain_pixels():
+    decoder = BernoulliMLP(1, (), 128)
+    with torch.no_grad():
+        decoder.logit_head.weight.zero_()
+        decoder.logit_head.bias.fill_(0.0)
+        even = decoder.log_prob(torch.ones(1, 128), torch.zeros(3, 1, 1))
+        decoder.logit_head.bias.fill_(200.0)
+        certain = decoder.log_prob(torch.ones(1, 128), torch.zeros(3, 1, 1))
+        wrong = decoder.log_prob(torch.zeros(1, 128), torch.zeros(3, 1, 1))
+    torch.testing.assert_close(even, torch.full((3, 1), -128 * math.log(2)))
+    torch.testing.assert_close(certain, torch.zeros(3, 1))
+    torch.testing.assert_close(wrong, torch.full((3, 1), -128 * 200.0))
+
+
+def test_decoder_starts_from_the_pixel_means():
+    decoder = BernoulliMLP(2, (3,), 4)
+    means = torch.tensor([[0.1, 0.9], [0.5, 0.0]])
+    decoder.start_from(means)
+    with torch.no_grad():
+        decoder.logit_head.weight.zero_()
+        found = decoder.mean(torch.zeros(1, 2))
+    torch.testing.assert_close(found, torch.tensor([[0.1, 0.9, 0.5, 0.001]]))
+
+
+# --- The linear Gaussian VAE is probabilistic PCA: everything is known in closed form ------------
+
+
+def principal_components():
+    """A linear VAE with p(x) = N(b, W W' + s^2 I), and the exact log p of 8 points.
+
+    W has orthogonal columns, so the true posterior is diagonal: mean (W'W + s^2)^-1 W'(x - b) and
+    variance s^2 (W'W + s^2)^-1, which the encoder without hidden layers can equal.
+    """
+    model = VAE((4,), 2, hidden_sizes=(), likelihood="gaussian", generator=seeded(24)).double()
+    basis = torch.linalg.qr(torch.randn(4, 2, generator=seeded(25), dtype=torch.float64))[0]
+    weight = basis * torch.tensor([2.0, 0.7])
+    offset = torch.tensor([1.0, -1.0, 0.5, 0.0], dtype=torch.float64)
+    variance = 0.25
+    precision = weight.square().sum(0) + variance  # (d,) the diagonal of W'W + s^2
+    with torch.no_grad():
+        for part in (model.encoder, model.decoder):
+            part.log_variance_head.weight.zero_()
+        model.decoder.mean_head.weight.copy_(weight)
+        model.decoder.mean_head.bias.copy_(offset)
+        model.decoder.log_variance_head.bias.fill_(math.log(variance))
+        model.encoder.mean_head.weight.copy_((weight / precision).T)
+        model.encoder.mean_head.bias.copy_(-offset @ (weight / precision))
+        model.encoder.log_variance_head.bias.copy_(torch.log(variance / precision))
+    covariance = weight @ weight.T + variance * torch.eye(4, dtype=torch.float64)
+    x = torch.randn(8, 4, generator=seeded(26), dtype=torch.float64)
+    return model, x, D.MultivariateNormal(offset, covariance).log_prob(x)
+
+
+def test_with_the_exact_posterior_every_importance_weight_is_the_marginal_likelihood():
+    model, x, log_prob = principal_components()
+    weights = model.log_weights(x, num_samples=5, generator=seeded(27))
+    torch.testing.assert_close(weights, log_prob.expand(5, 8))
+
+
+def test_with_a_wrong_posterior_the_gap_is_its_kl_and_importance_samples_close_it():
+    model, x, log_prob = principal_components()
+    mean, std = model.encode(x)
+    exact = D.Normal(mean.detach(), std.detach())
+    with torch.no_grad():
+        model.encoder.mean_head.bias += 0.3
+        model.encoder.log_variance_head.bias += 0.5
+        gap = D.kl_divergence(D.Normal(*model.encode(x)), exact).sum(-1)
+        elbo = model.elbo(x, num_samples=50_000, generator=seeded(28))
+        weights = model.log_weights(x, num_samples=50_000, generator=seeded(29))
+    torch.testing.assert_close(log_prob - elbo, gap, rtol=0.03, atol=0.0)
+    marginal = weights.logsumexp(0) - math.log(50_000)
+    torch.testing.assert_close(marginal, log_prob, rtol=0.0, atol=0.02)
+
+
+def test_samples_have_the_covariance_of_the_marginal():
+    model, _, _ = principal_components()
+    with torch.no_grad():
+        x = model.sample(100_000, generator=seeded(30))
+        weight = model.decoder.mean_head.weight
+        covariance = weight @ weight.T + 0.25 * torch.eye(4)
+    torch.testing.assert_close(torch.cov(x.T), covariance, rtol=0.0, atol=0.06)
+
+
+# --- What is refused -----------------------------------------------------------------------------
+
+
+def test_wrong_sizes_are_named():
+    model = VAE((1, 2, 2), 2, (4,), generator=seeded(31))
+    with pytest.raises(ValueError, match=r"\(3, 4\).*\(B, 1, 2, 2\)"):
+        model.elbo(torch.ones(3, 4))
+    with pytest.raises(ValueError, match="num_samples is 0"):
+        model.log_weights(torch.ones(3, 1, 2, 2), num_samples=0)
+    with pytest.raises(ValueError, match=r"noise has shape \(3, 2\), expected \(1, 3, 2\)"):
+        model.elbo(torch.ones(3, 1, 2, 2), noise=torch.zeros(3, 2))
+    with pytest.raises(ValueError, match="'poisson'"):
+        VAE((4,), 2, likelihood="poisson")
+    with pytest.raises(ValueError, match="'sine'"):
+        VAE((4,), 2, activation="sine")
+    with pytest.raises(ValueError, match="latent_size is 0"):
+        VAE((4,), 0)
+    with pytest.raises(ValueError, match=r"\[4, 0\] must all be positive"):
+        VAE((4,), 2, hidden_sizes=(0,))
+
+
+# --- train.py ------------------------------------------------------------------------------------
+
+
+def test_staircase_is_that_of_the_paper():
+    """3^i epochs at 10^(-i/7): 1 epoch at 1, 3 at 0.72, ..., 2187 at 0.1."""
+    rate = training.staircase(3280)
+    assert [rate(step) for step in (0, 1, 3, 4)] == pytest.approx(
+        [1.0, 10 ** (-1 / 7), 10 ** (-1 / 7), 10 ** (-2 / 7)]
+    )
+    assert rate(1092) == pytest.approx(10 ** (-6 / 7))
+    assert rate(1093) == rate(3279) == rate(4000) == pytest.approx(0.1)
+
+
+def test_a_bernoulli_decoder_refuses_continuous_data():
+    with pytest.raises(ValueError, match="ring is continuous"):
+        training.load_data(training.Config(data="ring"))
+
+
+def test_smoke_preset_learns_the_digits(tmp_path):
+    from common.evaluation import baseline, evaluate
+    from common.training import Run
+
+    config = training.PRESETS["smoke"]
+    model = training.train(config, Run(tmp_path, seed=0, progress=False))
+    data = training.load_data(config)
+    bound = evaluate(model, data, metrics=["nll_elbo_nats"])["nll_elbo_nats"]
+    assert bound.value < baseline(data, "test").value
