@@ -11,7 +11,8 @@ from tests.laws.base import seeded
 from tests.laws.bound import Bound
 from tests.laws.continuous import ContinuousDensity, Flow
 from tests.laws.discrete import Autoregressive, BinaryMass, CachedSampler
-from tests.laws.module import Module, Sampler
+from tests.laws.module import Module
+from tests.laws.sampler import Sampler
 
 __all__ = [
     "Autoregressive",

@@ -60,7 +60,9 @@ def assert_close(actual: Tensor, expected: Tensor, tolerance: float, what: str, 
         return
     actual, expected = actual.detach().double(), expected.detach().double()
     error = (actual - expected).abs() / expected.abs().clamp(min=1.0)
-    error = torch.where(actual == expected, torch.zeros_like(error), error)  # equal infinities agree
+    error = torch.where(
+        actual == expected, torch.zeros_like(error), error
+    )  # equal infinities agree
     worst = int(torch.nan_to_num(error, nan=math.inf).argmax())
     assert bool((error <= tolerance).all()), (
         f"{what}: got {actual.flatten()[worst].item():.10g}, expected "
@@ -74,7 +76,7 @@ class Law:
 
     values: str | None = None  # "binary" or "real"; None: found out from the model's own samples
     event_shape: tuple[int, ...] | None = None  # None: found out from the model's own samples
-    noise = 0.3  # standard deviation of what `build` adds to every parameter; see there
+    noise = 0.5  # size of what `build` adds to every parameter; see there
 
     def model(self) -> nn.Module:
         """A tiny model, the same at every call: ``return MADE(num_dims=6, generator=seeded(0))``."""
@@ -85,7 +87,8 @@ class Law:
 
         Many initialisations are special: a zero last layer makes a flow the identity, small
         weights make a mass uniform, and a law that holds only there proves nothing. So one batch
-        passes in train mode (running statistics), then seeded noise goes to every parameter.
+        passes in train mode (running statistics), then seeded noise goes to every parameter:
+        N(0, noise^2 / fan_in), so that a wide layer moves no further than a narrow one.
         """
         model = self.model().double().train()
         with torch.no_grad():
@@ -94,7 +97,8 @@ class Law:
             for parameter in model.parameters():
                 step = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
                 if parameter.requires_grad:
-                    parameter.add_(self.noise * step)
+                    fan_in = max(1, math.prod(parameter.shape[1:]))
+                    parameter.add_(self.noise / math.sqrt(fan_in) * step)
         return model.eval()
 
     def inputs(self, n: int, generator: torch.Generator, model: nn.Module | None = None) -> Tensor:
@@ -111,7 +115,9 @@ class Law:
             return -model.log_prob(x).mean()
         if hasattr(model, "elbo"):
             return -model.elbo(x, generator=generator).mean()
-        raise NotImplementedError("the model has neither log_prob nor elbo: define loss() in the test")
+        raise NotImplementedError(
+            "the model has neither log_prob nor elbo: define loss() in the test"
+        )
 
     def evaluate(self, model: nn.Module, x: Tensor) -> Tensor:
         """One number per example that involves no noise, (B,); the default is log_prob(x)."""

@@ -1,89 +1,34 @@
-"""Laws of latent-variable models with a bound, judged by quadrature over a 1-D or 2-D latent."""
+"""Laws of latent-variable models with a bound, judged against exact values by quadrature."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
 
 from tests.laws.base import assert_close, seeded
-from tests.laws.discrete import all_binary
-from tests.laws.module import Sampler
+from tests.laws.discrete import all_binary, binary_counts
+from tests.laws.latent import LatentModel
 from tests.laws.statistics import ALPHA, chi_square_p_value
 
 
-class Grid(NamedTuple):
-    """The model on a grid of S latent points for B examples, all logarithms in nats."""
-
-    log_likelihood: Tensor  # log p(x|z), (S, B)
-    log_prior: Tensor  # log p(z), (S, 1)
-    log_posterior: Tensor  # log q(z|x), (S, B)
-    log_cell: float  # log of the volume of a cell
-
-    @property
-    def log_evidence(self) -> Tensor:
-        """log p(x) = log of the integral of p(x|z) p(z), (B,)."""
-        return (self.log_likelihood + self.log_prior).logsumexp(0) + self.log_cell
-
-    @property
-    def log_weights(self) -> Tensor:
-        """log p(x, z) - log q(z|x), (S, B)."""
-        return self.log_likelihood + self.log_prior - self.log_posterior
-
-    def expectation(self, values: Tensor) -> Tensor:
-        """Mean under q(z|x) of values (S, B), (B,)."""
-        return ((self.log_posterior + self.log_cell).exp() * values).sum(0)
-
-
-class Bound(Sampler):
-    """elbo and log_weights are what they say, against the exact log p(x) of a tiny latent space.
+class Bound(LatentModel):
+    """elbo, log_weights, kl_divergence, log_likelihood and sample are those of one model.
 
     The model has a latent of one or two dimensions and offers ``elbo(x, *, num_samples,
     generator) -> (B,)``, ``log_weights(x, *, num_samples, generator) -> (num_samples, B)`` and
-    ``sample``. How the law reads the rest of it is in the four hooks below: override those that
-    differ.
+    ``sample``; the rest is read through the hooks of `LatentModel`. Binary data of at most 8
+    dimensions, real data of at most 4.
     """
 
-    noise = 0.2
-    latent_range = 8.0  # the grid covers [-range, range] in each latent dimension
     num_examples = 4
-
-    def prior(self, model: nn.Module, latent_size: int) -> Distribution:
-        """p(z); the default is N(0, I)."""
-        zeros = torch.zeros(latent_size, dtype=torch.float64)
-        return Independent(Normal(zeros, torch.ones_like(zeros)), 1)
-
-    def posterior(self, model: nn.Module, x: Tensor) -> Distribution:
-        """q(z|x) with batch shape (B,); the default is N(mean, std^2) of encode(x)."""
-        return Independent(Normal(*model.encode(x)), 1)
-
-    def log_likelihood(self, model: nn.Module, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x|z) row by row, (B,), for x (B, *event) and z (B, d)."""
-        return model.log_likelihood(x, z)
-
-    def analytic_kl(self, model: nn.Module, x: Tensor) -> Tensor:
-        """KL(q(z|x) || p(z)) as the model computes it, (B,); kl_divergence may be per latent."""
-        return model.kl_divergence(x).flatten(1).sum(1)
-
-    def evaluate(self, model, x):
-        z = self.posterior(model, x).mean
-        return self.log_likelihood(model, x, z) - self.analytic_kl(model, x)
-
-    def loss(self, model, x, generator):
-        return -model.elbo(x, generator=generator).mean()
-
-    def entries(self, model):
-        return super().entries(model) | {"encode": model.encode}
-
-    # The laws.
 
     def test_elbo_is_the_evidence_lower_bound(self):
         model, x = self._model_and_examples()
-        grid = self._grid(model, x)
+        grid = self.grid(model, x)
         exact = grid.expectation(grid.log_weights)
         for num_samples, repeats in ((1, 2000), (5, 400)):
             with torch.no_grad():
@@ -93,7 +38,7 @@ class Bound(Sampler):
                 f"elbo of {len(rows)} examples has shape {tuple(estimate.shape)}, expected "
                 f"({len(rows)},): one bound per example, averaged over samples of z only"
             )
-            self._agree(
+            _assert_means(
                 estimate.reshape(-1, repeats),
                 exact,
                 f"mean of elbo(x, num_samples={num_samples}) against E_q[log p(x,z) - log q(z|x)]",
@@ -103,10 +48,9 @@ class Bound(Sampler):
 
     def test_log_weights_average_to_the_elbo(self):
         model, x = self._model_and_examples()
-        grid = self._grid(model, x)
-        log_weights = self._log_weights(model, x, 4000)
-        self._agree(
-            log_weights.T,
+        grid = self.grid(model, x)
+        _assert_means(
+            self._log_weights(model, x, 4000).T,
             grid.expectation(grid.log_weights),
             "log_weights(x).mean(0) against E_q[log p(x,z) - log q(z|x)]",
             "log q(z|x) added instead of subtracted, a missing log prior, or a missing constant",
@@ -115,30 +59,29 @@ class Bound(Sampler):
     def test_log_weights_estimate_the_exact_likelihood(self):
         """E_q[w] = p(x), in the form E_q[w / (p(x) + w)]: bounded, so its variance is finite."""
         model, x = self._model_and_examples()
-        grid = self._grid(model, x)
-        log_evidence = grid.log_evidence
+        grid = self.grid(model, x)
         log_weights = self._log_weights(model, x, 4000)
-        self._agree(
-            torch.sigmoid(log_weights - log_evidence).T,
-            grid.expectation(torch.sigmoid(grid.log_weights - log_evidence)),
-            "E[w / (p(x) + w)] of the importance weights w against its exact value",
-            "samples of z and log q(z|x) come from different distributions (a variance taken for "
-            "a standard deviation), so log-mean-exp of log_weights does not tend to log p(x)",
+        _assert_means(
+            torch.sigmoid(log_weights - grid.log_evidence).T,
+            grid.expectation(torch.sigmoid(grid.log_weights - grid.log_evidence)),
+            "mean of w / (p(x) + w), w the importance weights, against its exact value",
+            "samples of z and log q(z|x) are of different distributions (a variance taken for a "
+            "standard deviation), so log-mean-exp of log_weights does not tend to log p(x)",
         )
 
     def test_bounds_are_ordered(self):
         model, x = self._model_and_examples()
-        log_evidence = self._grid(model, x).log_evidence
+        log_evidence = self.grid(model, x).log_evidence
         log_weights = self._log_weights(model, x, 4096)
         with torch.no_grad():
             rows = x.repeat_interleave(4096, 0)
             elbo = model.elbo(rows, generator=seeded(71)).reshape(-1, 4096)  # (B, 4096)
         chain = [("elbo", elbo)]
-        for k in (1, 4, 16, 64):  # draws are split into groups of k: (4096 / k, k, B)
+        for k in (1, 4, 16, 64):  # the draws in groups of k: (4096 / k, k, B)
             grouped = log_weights.reshape(-1, k, len(x)).logsumexp(1) - math.log(k)
             chain.append((f"iwae_{k}", grouped.T))
-        chain.append(("exact log p", log_evidence[:, None].expand(-1, 2)))
-        for (name, lower), (above, upper) in zip(chain, chain[1:], strict=False):
+        chain.append(("the exact log p", log_evidence[:, None].expand(-1, 2)))
+        for (name, lower), (above, upper) in itertools.pairwise(chain):
             excess = lower.mean(1) - upper.mean(1)
             slack = 5 * (_standard_error(lower) ** 2 + _standard_error(upper) ** 2).sqrt() + 1e-6
             worst = int((excess - slack).argmax())
@@ -151,7 +94,7 @@ class Bound(Sampler):
 
     def test_analytic_kl_equals_the_integral(self):
         model, x = self._model_and_examples()
-        grid = self._grid(model, x)
+        grid = self.grid(model, x)
         with torch.no_grad():
             claimed = self.analytic_kl(model, x)
         assert_close(
@@ -163,10 +106,22 @@ class Bound(Sampler):
             "KL(p || q)",
         )
 
+    def test_analytic_kl_equals_monte_carlo(self):
+        """The same in any number of latents, with draws of q(z|x)."""
+        model, x = self._model_and_examples()
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(79)
+            posterior = self.posterior(model, x)
+            z = posterior.sample((5000,))  # (5000, B, d)
+            terms = posterior.log_prob(z) - self.prior(model, z.shape[-1]).log_prob(z)
+            claimed = self.analytic_kl(model, x)
+        what = "Monte Carlo mean of log q(z|x) - log p(z) against the analytic KL"
+        _assert_means(terms.T, claimed, what, "the analytic KL has a wrong sign, term or sum")
+
     def test_elbo_gradient_is_the_gradient_of_the_bound(self):
         model, x = self._model_and_examples()
         names, parameters = zip(*model.named_parameters(), strict=True)
-        grid = self._grid(model, x, with_gradient=True)
+        grid = self.grid(model, x, with_gradient=True)
         exact = _gradient(grid.expectation(grid.log_weights).mean(), parameters)
         generator, estimates = seeded(72), []
         for _ in range(8):
@@ -186,18 +141,17 @@ class Bound(Sampler):
         model, x = self._model_and_examples()
         if self._event(model)[1] == "binary":
             states = self._states(model)
-            z = torch.randn(1, self._latent_size(model, x), generator=seeded(73), dtype=x.dtype)
+            z = self.prior_draws(model, x, 1)
             with torch.no_grad():
-                rows = z.expand(len(states), -1)
-                total = self.log_likelihood(model, states, rows).exp().sum()[None]
-            error = torch.full_like(total, 1e-9)
+                log_likelihood = self.log_likelihood(model, states, z.expand(len(states), -1))
+            total, error = log_likelihood.exp().sum().item(), 1e-9
         else:
-            weights = self._joint_weights(model, x)[1]
-            total, error = weights.mean()[None], 6 * _standard_error(weights[None])
+            _, weights = self.joint_weights(model, x)
+            total, error = weights.mean().item(), 5 * _standard_error(weights[None]).item()
         assert abs(total - 1) <= error, (
-            f"p(x|z) sums or integrates to {total.item():.6g} over x, expected 1 within "
-            f"{error.item():.2g}. Likely cause: a mean over pixels, a missing -D/2 log(2 pi) or "
-            "-log sigma, or values outside the decoder's support"
+            f"p(x|z) sums or integrates to {total:.6g} over x, expected 1 within {error:.2g}. "
+            "Likely cause: a mean over pixels, a missing -D/2 log(2 pi) or -log sigma, or data "
+            "outside the decoder's support"
         )
 
     def test_samples_follow_the_model(self):
@@ -205,34 +159,24 @@ class Bound(Sampler):
         with torch.no_grad():
             draws = model.sample(20_000, generator=seeded(74)).flatten(1)  # (n, D)
         if self._event(model)[1] == "binary":
-            self._assert_binary_samples(model, draws)
-            return
-        proposals, weights = self._joint_weights(model, x)
-        proposals = proposals.flatten(1)
-        for power in (1, 2):
-            expected = weights[:, None] * proposals**power
-            self._agree(
-                (draws**power).T,
-                expected.mean(0),
-                f"mean of x^{power} over samples against its exact value",
-                "sample() returns the decoder's mean, or draws with another variance",
-                extra=_standard_error(expected.T),
+            states = self._states(model)
+            p_value = chi_square_p_value(binary_counts(draws), self._masses(model, states))
+            assert p_value >= ALPHA, (
+                f"20000 samples do not follow p(x) = E_p(z)[p(x|z)]: chi-square p = {p_value:.2g} "
+                f"< {ALPHA:g}. Likely cause: sample() thresholds the decoder's means, shares one "
+                "z, or draws z from another distribution than the prior"
             )
-
-    # How the laws get their numbers.
-
-    def _assert_binary_samples(self, model: nn.Module, draws: Tensor) -> None:
-        states = self._states(model)
-        log_evidence = self._grid(model, states, coarse=True).log_evidence
-        places = 2 ** torch.arange(draws.shape[1] - 1, -1, -1)
-        codes = (draws.long() * places).sum(1)
-        counts = np.bincount(codes.numpy(), minlength=len(states))
-        p_value = chi_square_p_value(counts, log_evidence.exp().numpy())
-        assert p_value >= ALPHA, (
-            f"20000 samples do not follow p(x) = E_p(z)[p(x|z)]: chi-square p = {p_value:.2g} < "
-            f"{ALPHA:g}. Likely cause: sample() thresholds the decoder's means, shares one z, or "
-            "draws z from another distribution than the prior"
-        )
+            return
+        proposals, weights = self.joint_weights(model, x)
+        for power in (1, 2):
+            weighted = weights * proposals.flatten(1).T ** power  # (D, n)
+            _assert_means(
+                draws.T**power,
+                weighted.mean(1),
+                f"mean of x^{power} over 20000 samples against its value under p(x)",
+                "sample() returns the decoder's mean, or draws with another variance or prior",
+                _standard_error(weighted),
+            )
 
     def _model_and_examples(self) -> tuple[nn.Module, Tensor]:
         model = self.build()
@@ -242,9 +186,9 @@ class Bound(Sampler):
         shape, _ = self._event(model)
         return all_binary(math.prod(shape)).reshape(-1, *shape)
 
-    def _latent_size(self, model: nn.Module, x: Tensor) -> int:
-        with torch.no_grad():
-            return self.posterior(model, x).event_shape.numel()
+    def _masses(self, model: nn.Module, states: Tensor) -> np.ndarray:
+        parts = [self.grid(model, part).log_evidence for part in states.split(8)]
+        return torch.cat(parts).exp().numpy()
 
     def _log_weights(self, model: nn.Module, x: Tensor, num_samples: int) -> Tensor:
         with torch.no_grad():
@@ -255,60 +199,23 @@ class Bound(Sampler):
         )
         return log_weights
 
-    def _grid(self, model, x: Tensor, *, coarse=False, with_gradient=False) -> Grid:
-        size = self._latent_size(model, x)
-        if size > 2:
-            raise ValueError(f"a latent of {size} dimensions: quadrature needs one or two")
-        points = {1: (2001, 401), 2: (161, 61)}[size][coarse]
-        axis = torch.linspace(-self.latent_range, self.latent_range, points, dtype=torch.float64)
-        z = torch.cartesian_prod(*[axis] * size).reshape(-1, size)  # (S, d)
-        log_cell = size * math.log((axis[1] - axis[0]).item())
-        with torch.set_grad_enabled(with_gradient):
-            rows = x.repeat(len(z), *[1] * (x.ndim - 1))  # (S * B, *event)
-            pairs = z.repeat_interleave(len(x), 0)  # (S * B, d)
-            log_likelihood = self.log_likelihood(model, rows, pairs).reshape(len(z), len(x))
-            log_posterior = self.posterior(model, x).log_prob(z[:, None])  # (S, B)
-            log_prior = self.prior(model, size).log_prob(z)[:, None]  # (S, 1)
-        grid = Grid(log_likelihood, log_prior, log_posterior, log_cell)
-        covered = grid.expectation(torch.ones_like(log_posterior)).detach()
-        if not coarse and not bool(((covered - 1).abs() < 1e-6).all()):
-            raise ValueError(
-                f"q(z|x) integrates to {covered.tolist()} on the grid: set latent_range (now "
-                f"{self.latent_range:g}) or noise (now {self.noise:g}) so that the grid covers it"
-            )
-        return grid
-
-    def _joint_weights(self, model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Proposals x from a wide Gaussian and p(x|z) / r(x) with z from the prior; E = 1."""
-        generator, n = seeded(77), 100_000
-        with torch.no_grad():
-            draws = model.sample(2000, generator=generator)
-            wide = Normal(draws.mean(0), 2 * draws.std(0) + 0.1)
-            noise = torch.randn(n, *draws.shape[1:], generator=generator, dtype=x.dtype)
-            proposals = wide.mean + wide.stddev * noise
-            torch_state = torch.get_rng_state()
-            torch.manual_seed(78)
-            z = self.prior(model, self._latent_size(model, x)).sample((n,))
-            torch.set_rng_state(torch_state)
-            log_ratio = wide.log_prob(proposals).flatten(1).sum(1)
-            return proposals, (self.log_likelihood(model, proposals, z) - log_ratio).exp()
-
-    def _agree(self, draws: Tensor, exact: Tensor, what: str, cause: str, extra=0.0) -> None:
-        """Each row's mean of draws (B, n) is within five standard errors of exact (B,)."""
-        mean, error = draws.mean(1), (_standard_error(draws) ** 2 + extra**2) ** 0.5
-        distance = (mean - exact).abs()
-        worst = int(torch.nan_to_num(distance / (error + 1e-9), nan=math.inf).argmax())
-        assert bool((distance <= 5 * error + 1e-6).all()), (
-            f"{what}: {mean[worst].item():.6g}, expected {exact[worst].item():.6g} (entry {worst}; "
-            f"standard error {error[worst].item():.2g}, five allowed). Likely cause: {cause}"
-        )
-
 
 def _standard_error(draws: Tensor) -> Tensor:
     return draws.std(1) / math.sqrt(draws.shape[1])
 
 
-def _gradient(value: Tensor, parameters) -> list[Tensor]:
+def _assert_means(draws: Tensor, exact: Tensor, what: str, cause: str, exact_error=0.0) -> None:
+    """Each row's mean of draws (B, n) is within five standard errors of exact (B,)."""
+    mean, error = draws.mean(1), (_standard_error(draws) ** 2 + exact_error**2) ** 0.5
+    distance = (mean - exact).abs()
+    worst = int(torch.nan_to_num(distance / (error + 1e-9), nan=math.inf).argmax())
+    assert bool((distance <= 5 * error + 1e-6).all()), (
+        f"{what}: {mean[worst].item():.6g}, expected {exact[worst].item():.6g} (entry {worst}; "
+        f"standard error {error[worst].item():.2g}, five allowed). Likely cause: {cause}"
+    )
+
+
+def _gradient(value: Tensor, parameters: tuple[nn.Parameter, ...]) -> list[Tensor]:
     gradients = torch.autograd.grad(value, parameters, allow_unused=True)
     pairs = zip(gradients, parameters, strict=True)
     return [torch.zeros_like(p) if g is None else g for g, p in pairs]

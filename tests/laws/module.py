@@ -1,101 +1,17 @@
-"""Laws of every model, whatever it models: state, seeds, dtypes, batches, errors, learning."""
+"""Laws of every model, whatever it models: state, seeds, learning, dtypes, batches, errors."""
 
 from __future__ import annotations
 
-import random
-
-import numpy as np
 import torch
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
-from torch import Tensor, nn
+from torch import Tensor
 
-from tests.laws.base import Law, assert_close, must_work, other_seeds, seeded
-
-
-def _seed_globals(seed: int) -> None:
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  the global generator is what the law watches
-    random.seed(seed)
+from tests.laws.base import assert_close, must_work, seeded
+from tests.laws.learning import Learning
+from tests.laws.state import State
 
 
-def _global_state() -> tuple[object, ...]:
-    name, keys, position, *_ = np.random.get_state()  # noqa: NPY002
-    return (torch.get_rng_state().tolist(), keys.tolist(), position, random.getstate())
-
-
-class Module(Law):
-    """Every model: what is stored is what is computed, and a seed decides every number."""
-
-    overfit_batch = 4
-    overfit_steps = 150
-    overfit_rate = 0.02
-    overfit_nats = 1.0  # how far the loss must fall
-
-    def test_state_dict_round_trip(self):
-        model = self.build()
-        with other_seeds():
-            copy = self.model().double().eval()
-        cause = (
-            "something that the function depends on (a mask, an ordering, a running mean) is "
-            "neither a parameter nor a persistent buffer, or is not rebuilt after loading"
-        )
-        with must_work("state_dict -> safetensors -> load_state_dict", cause):
-            state = {name: value.clone() for name, value in model.state_dict().items()}
-            copy.load_state_dict(load_safetensors(save_safetensors(state)))
-        x = self.inputs(8, seeded(10), model)
-        with torch.no_grad():
-            assert_close(
-                self.evaluate(copy, x),
-                self.evaluate(model, x),
-                0.0,
-                "A differently seeded model that loaded the state_dict computes something else",
-                cause,
-            )
-
-    def test_every_tensor_is_a_parameter_or_a_buffer(self):
-        for name, module in self.model().named_modules():
-            for attribute, value in vars(module).items():
-                held = value if isinstance(value, list | tuple) else [value]
-                assert not any(isinstance(item, Tensor) for item in held), (
-                    f"`{name + '.' if name else ''}{attribute}` is a tensor kept as a plain "
-                    "attribute, so .to(device), .double() and state_dict() miss it. Use "
-                    "register_buffer (persistent=False if it can be rebuilt) or nn.Parameter"
-                )
-
-    def test_same_seed_same_numbers(self):
-        results = []
-        for global_seed in (0, 1):
-            _seed_globals(global_seed)
-            model = self.model().double().eval()
-            x = self.inputs(8, seeded(10), model)
-            with torch.no_grad():
-                found = [self.evaluate(model, x)]
-                found += [_flat(entry(x)) for entry in self.entries(model).values()]
-                if hasattr(model, "sample"):
-                    found.append(_flat(model.sample(8, generator=seeded(11))))
-            results.append(dict(model.state_dict()) | {f"output {i}": v for i, v in enumerate(found)})
-        for name, value in results[0].items():
-            assert torch.equal(value, results[1][name]), (
-                f"{name} changes with torch.manual_seed though every generator was passed in. "
-                "Likely cause: a draw without generator=, such as nn.Linear's default "
-                "initialisation, torch.randn_like or torch.bernoulli"
-            )
-
-    def test_global_random_state_is_left_alone(self):
-        model = self.build()
-        x = self.inputs(8, seeded(10), model)
-        entries = dict(self.entries(model))
-        if hasattr(model, "sample"):
-            entries["sample"] = lambda x: model.sample(len(x), generator=seeded(11))
-        for name, entry in entries.items():
-            before = _global_state()
-            with torch.no_grad():
-                entry(x)
-            assert before == _global_state(), (
-                f"{name} drew from the global random state although a generator was passed. "
-                "Likely cause: torch.randn_like, Distribution.sample or dropout in eval mode"
-            )
+class Module(State, Learning):
+    """Every model; the input's dtype, layout and batch size change nothing but the dtype."""
 
     def test_float32_agrees_with_float64(self):
         model = self.build()
@@ -129,12 +45,20 @@ class Module(Law):
             )
             for i in range(8):
                 what = f"example {i} alone against the same example in a batch of 8"
-                assert_close(self.evaluate(model, x[i : i + 1])[None, 0], together[i, None], 1e-9, what, cause)
+                assert_close(
+                    self.evaluate(model, x[i : i + 1])[None, 0],
+                    together[i, None],
+                    1e-9,
+                    what,
+                    cause,
+                )
 
     def test_non_contiguous_input(self):
         model = self.build()
         x = self.inputs(8, seeded(10), model)
-        strided = torch.stack([x, -x], dim=-1)[..., 0]  # the same values, every other number in memory
+        strided = torch.stack([x, -x], dim=-1)[
+            ..., 0
+        ]  # the same values, every other number in memory
         assert not strided.is_contiguous()
         cause = ".view(...) on the input; use .reshape or .flatten"
         with torch.no_grad(), must_work("non-contiguous input", cause):
@@ -195,93 +119,3 @@ class Module(Law):
             f"{name} accepted shape {shape} ({fault}) in silence. Likely cause: broadcasting or "
             "reshape(-1, ...) hides the mistake; check the shape and raise ValueError"
         )
-
-    def test_one_batch_can_be_overfitted(self):
-        losses, model, start = self._overfit(self.overfit_steps)
-        first, last = losses[0], sum(losses[-5:]) / len(losses[-5:])
-        assert first - last >= self.overfit_nats, (
-            f"after {self.overfit_steps} Adam steps on the same {self.overfit_batch} examples the "
-            f"loss went from {first:.3f} to {last:.3f}, a fall of {first - last:.3f} nats; expected "
-            f"at least {self.overfit_nats:g}. Likely cause: a detached tensor, a frozen layer, a "
-            "mask that disconnects the input, or a loss with the wrong sign"
-        )
-
-    def test_every_parameter_learns(self):
-        _, model, start = self._overfit(5)
-        for name, value in model.named_parameters():
-            assert not value.requires_grad or not torch.equal(value, start[name]), (
-                f"`{name}` did not move in five Adam steps. Likely cause: it is not used, or "
-                "its path to the loss is detached or masked away"
-            )
-
-    def _overfit(self, steps: int) -> tuple[list[float], nn.Module, dict[str, Tensor]]:
-        model = self.model().double().train()
-        start = {name: value.detach().clone() for name, value in model.named_parameters()}
-        x = self.inputs(self.overfit_batch, seeded(10), model)
-        optimiser = torch.optim.Adam(model.parameters(), lr=self.overfit_rate)
-        generator, losses = seeded(12), []
-        for _ in range(steps):
-            loss = self.loss(model, x, generator)
-            optimiser.zero_grad()
-            with must_work("the gradient of the loss", "everything is detached from the parameters"):
-                loss.backward()
-            optimiser.step()
-            losses.append(loss.item())
-        return losses, model, start
-
-
-def _flat(result: object) -> Tensor:
-    parts = result if isinstance(result, tuple) else (result,)
-    return torch.cat([part.flatten() for part in parts])
-
-
-class Sampler(Module):
-    """A sampler's draws are decided by its generator and by nothing else."""
-
-    def test_same_generator_same_draws(self):
-        model = self.build()
-        first, second = self._draw(model, 16, 20), self._draw(model, 16, 20)
-        assert torch.equal(first, second), (
-            "two generators with the same seed gave different samples. Likely cause: sample() "
-            "ignores its generator and draws from the global random state"
-        )
-
-    def test_different_generators_different_draws(self):
-        model = self.build()
-        first, second = self._draw(model, 16, 20), self._draw(model, 16, 21)
-        assert not torch.equal(first, second), (
-            "generators with different seeds gave the same 16 samples. Likely cause: sample() "
-            "makes its own generator with a fixed seed, or returns means instead of draws"
-        )
-
-    def test_one_generator_moves_on(self):
-        model, generator = self.build(), seeded(20)
-        with torch.no_grad():
-            first = model.sample(16, generator=generator)
-            second = model.sample(16, generator=generator)
-        assert not torch.equal(first, second), (
-            "two calls with one generator gave the same samples. Likely cause: sample() seeds a "
-            "copy of the generator instead of drawing from it"
-        )
-
-    def test_sample_shapes(self):
-        model = self.build()
-        shape, _ = self._event(model)
-        for n in (0, 1, 5):
-            with must_work(f"sample({n})", "a size that is squeezed or assumed to be positive"):
-                draws = self._draw(model, n, 20)
-            assert tuple(draws.shape) == (n, *shape), (
-                f"sample({n}) gave shape {tuple(draws.shape)}, expected {(n, *shape)}: the number "
-                "of draws first, then the shape of one example"
-            )
-
-    def test_samples_are_distinct_rows(self):
-        draws = self._draw(self.build(), 64, 20).flatten(1)
-        assert len(torch.unique(draws, dim=0)) > 1, (
-            "64 draws are all equal. Likely cause: one noise vector is shared by the whole batch"
-        )
-
-    def _draw(self, model: nn.Module, n: int, seed: int) -> Tensor:
-        assert hasattr(model, "sample"), "the model needs sample(n, *, generator=None)"
-        with torch.no_grad():
-            return model.sample(n, generator=seeded(seed))
