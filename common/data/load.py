@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
@@ -74,6 +73,6 @@ def _points(info: DatasetInfo) -> dict[str, RawSplit]:
 
 def _stored(info: DatasetInfo, root: str | os.PathLike | None) -> dict[str, RawSplit]:
     from common.data.archives import read_splits
-    from common.data.fetch import locate
+    from common.data.fetch import read_files
 
-    return read_splits(info, locate(info, None if root is None else Path(root)))
+    return read_splits(info, read_files(info, root))

@@ -1,5 +1,6 @@
 """Preprocessing as one object: the steps of `transforms`, the rearrangements, and `Compose`."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -175,12 +176,12 @@ def _check_order(steps: Sequence[Preprocess]) -> None:
     """Refuse the orders whose numbers would be wrong."""
     names = " -> ".join(type(step).__name__ for step in steps) or "nothing"
     staged = [step for step in steps if type(step) in _STAGES]
-    for before, after in zip(staged, staged[1:], strict=False):
+    for before, after in itertools.pairwise(staged):
         a, b = _STAGES[type(before)], _STAGES[type(after)]
         if a > b or (a == b and a > 0):
             raise ValueError(
-                f"{type(after).__name__} cannot follow {type(before).__name__} (in {names}): the order is "
-                "Pad/binarisation, UniformDequantisation, Scale, Logit, the last three once each"
+                f"{type(after).__name__} cannot follow {type(before).__name__} in {names}: the order "
+                "is Pad/binarisation, UniformDequantisation, Scale, Logit; the last three once"
             )
     for position, step in enumerate(staged):
         if isinstance(step, Logit) and not any(isinstance(s, Scale) for s in staged[:position]):

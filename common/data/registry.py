@@ -47,6 +47,7 @@ class DatasetInfo:
     embedded: bool = False
     notes: str = ""
     forms: tuple[tuple[RemoteFile, ...], ...] = ()
+    checksum: str | None = None  # `Dataset.checksum` of what was loaded when the entry was written
     torchvision_class: str | None = None  # whose tables give the addresses
     factors: dict[str, tuple] = field(default_factory=dict)  # name -> values, of each column
 
