@@ -73,7 +73,7 @@ def squeeze(x: Tensor) -> Tensor:
     halves of the result are rows of the image and not redundant with the checkerboard.
     """
     b, c, h, w = x.shape
-    x = x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)  # (B, 2, 2, C, H/2, W/2)
+    x = x.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)  # (B, 2, 2, C, H/2, W/2)
     return x.reshape(b, 4 * c, h // 2, w // 2)
 
 
@@ -109,7 +109,8 @@ class AffineCoupling(nn.Module):
 
     def scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         """s and t for the changed half, from the kept one."""
-        raw, shift = self.network(kept).chunk(2, dim=1)
+        # The network may compute in bfloat16 (autocast); what enters log-determinants may not.
+        raw, shift = self.network(kept).to(kept.dtype).chunk(2, dim=1)
         return self.scale * torch.tanh(raw), shift
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -320,14 +321,13 @@ def image_real_nvp(
 ) -> RealNVP:
     """The multi-scale architecture of Sec. 3.6, on images.
 
-    At each scale but the last: three checkerboard couplings, a squeeze, three channel-wise couplings
-    with twice the feature maps, and half of the dimensions factored out. At the last: four
-    checkerboard couplings.
+    At each scale but the last: three checkerboard couplings, a squeeze, three channel-wise
+    couplings, and half of the dimensions factored out. At the last: four checkerboard couplings.
 
     Args:
         shape: one image (C, H, W); H and W divisible by 2 ** num_scales.
         num_scales: at least 1.
-        num_hidden: feature maps of the first scale's checkerboard conditioners.
+        num_hidden: feature maps of the first scale's conditioners; each scale has twice the last's.
         num_blocks: residual blocks of each conditioner.
         batch_norm: follow each coupling by a :class:`BatchNorm`.
         generator: draws the initial weights.
@@ -355,7 +355,7 @@ def image_real_nvp(
         if num_scales == 1:
             return couplings(CheckerboardMask, 4, shape, num_hidden)
         fine = couplings(CheckerboardMask, 3, shape, num_hidden)
-        coarse = couplings(ChannelMask, 3, (4 * c, h // 2, w // 2), 2 * num_hidden)
+        coarse = couplings(ChannelMask, 3, (4 * c, h // 2, w // 2), num_hidden)
         rest = scale((2 * c, h // 2, w // 2), num_scales - 1, 2 * num_hidden)
         return Stack(*fine, Squeezed(coarse, rest))
 

@@ -1,0 +1,237 @@
+"""Real NVP obeys the laws of a flow and a density, and what is special to its couplings."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from projects.real_nvp.model import (
+    AffineCoupling,
+    BatchNorm,
+    ChannelMask,
+    CheckerboardMask,
+    RealNVP,
+    Squeezed,
+    Stack,
+    image_real_nvp,
+    squeeze,
+    unsqueeze,
+    vector_real_nvp,
+)
+from projects.real_nvp.networks import MLP, WeightNormConv2d
+from tests import laws
+from tests.laws import seeded
+
+
+def tiny_plane(batch_norm: bool = False) -> RealNVP:
+    return vector_real_nvp(
+        2, num_couplings=4, hidden_sizes=(8,), batch_norm=batch_norm, generator=seeded(0)
+    )
+
+
+def tiny_image(shape: tuple[int, int, int] = (1, 4, 4), num_scales: int = 2) -> RealNVP:
+    return image_real_nvp(
+        shape, num_scales=num_scales, num_hidden=4, num_blocks=1, generator=seeded(0)
+    )
+
+
+class TestPlane(laws.Flow, laws.ContinuousDensity):
+    def model(self):
+        return tiny_plane()
+
+
+class TestPlaneWithBatchNorm(laws.Flow, laws.ContinuousDensity):
+    def model(self):
+        return tiny_plane(batch_norm=True)
+
+
+class TestVectorOfOddLength(laws.Flow):
+    def model(self):
+        return vector_real_nvp(5, num_couplings=3, hidden_sizes=(8,), generator=seeded(0))
+
+
+class TestImage(laws.Flow):
+    def model(self):
+        return tiny_image()
+
+
+class TestColourImageOfThreeScales(laws.Flow):
+    noise = 0.1
+
+    def model(self):
+        return tiny_image((2, 8, 8), num_scales=3)
+
+
+MASKS = {"channels": ChannelMask, "checkerboard": CheckerboardMask}
+
+
+def indicator(mask, shape: tuple[int, int, int]) -> torch.Tensor:
+    """1 where the mask keeps, 0 where it changes, in the layout of the image."""
+    kept, changed = mask.split(torch.zeros(1, *shape))
+    return mask.merge(torch.ones_like(kept), torch.zeros_like(changed))[0]
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_masks_alternate_and_cover(kind):
+    first, second = (indicator(MASKS[kind](flipped), (2, 4, 6)) for flipped in (False, True))
+    assert torch.equal(first + second, torch.ones(2, 4, 6))
+    assert first.sum() == second.sum()
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("kind", MASKS)
+def test_merge_undoes_split(kind, flipped):
+    x = torch.randn(3, 2, 4, 6, generator=seeded(1))
+    mask = MASKS[kind](flipped)
+    assert torch.equal(mask.merge(*mask.split(x)), x)
+
+
+def test_checkerboard_is_one():
+    row, column = torch.meshgrid(torch.arange(4), torch.arange(6), indexing="ij")
+    expected = ((row + column) % 2 == 0).float()[None]
+    assert torch.equal(indicator(CheckerboardMask(False), (1, 4, 6)), expected)
+
+
+def test_squeeze_order_is_that_of_figure_3():
+    x = torch.arange(16.0).view(1, 1, 4, 4)
+    first_block = squeeze(x)[0, :, 0, 0]
+    assert first_block.tolist() == [0.0, 1.0, 4.0, 5.0]
+    x = torch.randn(2, 3, 4, 6, generator=seeded(2))
+    assert squeeze(x).shape == (2, 12, 2, 3)
+    assert torch.equal(unsqueeze(squeeze(x)), x)
+
+
+def test_channel_masks_after_squeezing_are_not_the_checkerboard_again():
+    kept = indicator(ChannelMask(False), (4, 2, 2))
+    rows = unsqueeze(kept[None])[0]
+    assert not torch.equal(rows, indicator(CheckerboardMask(False), (1, 4, 4)))
+    assert not torch.equal(rows, indicator(CheckerboardMask(True), (1, 4, 4)))
+
+
+def coupling(flipped: bool) -> AffineCoupling:
+    network = MLP((2, 8, 4), generator=seeded(3))
+    torch.nn.init.normal_(network[-1].weight, generator=seeded(4))
+    return AffineCoupling(ChannelMask(flipped), network, (2,)).double()
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_coupling_keeps_its_half_and_changes_the_other(flipped):
+    x = torch.randn(5, 4, dtype=torch.float64, generator=seeded(5))
+    y, _ = coupling(flipped)(x)
+    kept, changed = (slice(2, 4), slice(0, 2)) if flipped else (slice(0, 2), slice(2, 4))
+    assert torch.equal(y[:, kept], x[:, kept])
+    assert (y[:, changed] != x[:, changed]).all()
+
+
+def test_coupling_jacobian_is_triangular_with_the_scale_on_its_diagonal():
+    layer = coupling(False)
+    x = torch.randn(4, dtype=torch.float64, generator=seeded(6))
+    jacobian = torch.autograd.functional.jacobian(lambda v: layer(v[None])[0][0], x)
+    assert torch.equal(jacobian.triu(1), torch.zeros(4, 4, dtype=torch.float64))
+    s, _ = layer.scale_and_shift(x[None, :2])
+    expected = torch.cat((torch.ones(2, dtype=torch.float64), s[0].exp()))
+    torch.testing.assert_close(jacobian.diagonal(), expected)
+
+
+def test_couplings_start_as_the_identity():
+    x = torch.randn(3, 1, 4, 4, generator=seeded(7))
+    z, log_abs_det = tiny_image().eval()(x)
+    torch.testing.assert_close(z, x, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(log_abs_det, torch.zeros(3), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2, 3)])
+def test_batch_norm_log_det_while_training_is_that_of_its_own_affine_map(shape):
+    layer = BatchNorm(shape).double().train()
+    x = 3 + 2 * torch.randn(6, *shape, dtype=torch.float64, generator=seeded(8))
+    y, log_abs_det = layer(x)
+    slopes = (y[1] - y[0]) / (x[1] - x[0])  # one slope for each entry, the same for all rows
+    torch.testing.assert_close(log_abs_det, slopes.log().sum().expand(6))
+
+
+def test_batch_norm_averages_running_and_batch_statistics():
+    layer = BatchNorm((1,), momentum=0.75, eps=0.0).double().train()
+    x = torch.tensor([[2.0], [6.0]], dtype=torch.float64)  # mean 4, variance 4
+    y, _ = layer(x)
+    assert layer.mean.item() == 1.0  # 0.75 * 0 + 0.25 * 4
+    assert layer.variance.item() == 1.75  # 0.75 * 1 + 0.25 * 4
+    torch.testing.assert_close(y, (x - 1.0) / math.sqrt(1.75))
+
+
+def test_batch_norm_gradient_goes_through_the_batch_alone():
+    layer = BatchNorm((1,), momentum=0.75).train()
+    for _ in range(2):
+        x = torch.randn(4, 1, generator=seeded(9)).requires_grad_()
+        layer(x)[1].sum().backward()
+        assert x.grad.abs().sum() > 0
+    assert not layer.mean.requires_grad
+    assert not layer.variance.requires_grad
+
+
+def test_batch_norm_in_evaluation_is_fixed():
+    layer = BatchNorm((2,)).double()
+    layer.train()(torch.randn(50, 2, dtype=torch.float64, generator=seeded(10)) * 5)
+    layer.eval()
+    x = torch.randn(4, 2, dtype=torch.float64, generator=seeded(11))
+    alone = torch.cat([layer(row)[0] for row in x.split(1)])
+    torch.testing.assert_close(layer(x)[0], alone)
+    torch.testing.assert_close(layer.inverse(layer(x)[0])[0], x)
+
+
+def test_factored_out_half_is_not_touched_by_the_coarser_scales():
+    model = tiny_image((1, 4, 4))
+    squeezed = next(module for module in model.modules() if isinstance(module, Squeezed))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=seeded(12))
+    model.eval()
+    x = torch.randn(2, 1, 4, 4, generator=seeded(13))
+    before = squeezed(x)[0]
+    for parameter in squeezed.rest.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=seeded(14))
+    after = squeezed(x)[0]
+    moved = (squeeze(before) != squeeze(after))[0].flatten(1).any(1)
+    assert moved.tolist() == [True, True, False, False]
+    assert next(squeezed.rest.modules())[0].mask.split(torch.zeros(1, 2, 2, 2))[0].shape == (
+        1,
+        4,
+        1,
+        1,
+    )
+
+
+def test_stack_adds_log_determinants_in_both_directions():
+    layers = [coupling(False), coupling(True)]
+    x = torch.randn(3, 4, dtype=torch.float64, generator=seeded(15))
+    h, first = layers[0](x)
+    z, second = layers[1](h)
+    stacked, total = Stack(*layers)(x)
+    torch.testing.assert_close(stacked, z)
+    torch.testing.assert_close(total, first + second)
+
+
+def test_weight_norm_ignores_the_length_of_the_direction():
+    layer = WeightNormConv2d(2, 3, 3, gain=2.0)
+    torch.nn.init.normal_(layer.weight, generator=seeded(16))
+    x = torch.randn(1, 2, 5, 5, generator=seeded(17))
+    before = layer(x)
+    with torch.no_grad():
+        layer.weight.mul_(7.0)
+    torch.testing.assert_close(layer(x), before)
+
+
+def test_log_prob_is_summed_in_single_precision_under_autocast():
+    model, x = tiny_image(), torch.randn(2, 1, 4, 4, generator=seeded(18))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.eval().log_prob(x).dtype == torch.float32
+
+
+def test_images_that_cannot_be_halved_are_refused():
+    with pytest.raises(ValueError, match="num_scales=3.*28 x 28.*fewer scales"):
+        image_real_nvp((1, 28, 28), num_scales=3, num_hidden=4, num_blocks=1, generator=seeded(0))
+
+
+def test_vectors_need_two_halves():
+    with pytest.raises(ValueError, match="num_dims >= 2.*got 1"):
+        vector_real_nvp(1, num_couplings=2, hidden_sizes=(4,), generator=seeded(0))
