@@ -131,7 +131,7 @@ class MADE(nn.Module):
         for weight in self.weights:
             nn.init.orthogonal_(weight, generator=generator)
         self.direct = nn.Parameter(torch.zeros(num_dims, num_dims)) if direct else None
-        self._masks, self._masked_weights = Cache(), Cache()
+        self._kept_masks, self._kept_weights = Cache(), Cache()
         self.resample_masks(generator=generator)
 
     @torch.no_grad()
@@ -152,7 +152,7 @@ class MADE(nn.Module):
 
     def train(self, mode: bool = True) -> "MADE":
         """Switch between training and evaluation, where masked weights are kept."""
-        self._masked_weights.entries.clear()  # fused optimisers write without a trace in _version
+        self._kept_weights.entries.clear()  # fused optimisers write without a trace in _version
         return super().train(mode)
 
     @property
@@ -174,24 +174,27 @@ class MADE(nn.Module):
             masks.append(output_mask(degrees[0], degrees[0]))
         return masks
 
-    def masked_weights(self, mask: int = 0) -> list[Tensor]:
+    def _masked_weights(self, mask: int) -> list[Tensor]:
         """W * M for the L + 1 weights, then for the direct ones; computed once in evaluation.
 
         The weights themselves are never overwritten, so that any number of masks may share them.
         """
         weights = [*self.weights, *([] if self.direct is None else [self.direct])]
-        dtype, origin = weights[0].dtype, identity(self.degrees(mask))
+        device, dtype = weights[0].device.type, weights[0].dtype
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+        origin = (identity(self.degrees(mask)), dtype)
 
         def multiply() -> list[Tensor]:
             # A mask of the weights' own type multiplies ten times faster than a Boolean one.
-            masks = self._masks.get(
-                mask, (origin, dtype), lambda: [m.to(dtype) for m in self.masks(mask)]
+            masks = self._kept_masks.get(
+                mask, origin, lambda: [m.to(dtype) for m in self.masks(mask)]
             )
-            return [w * m for w, m in zip(weights, masks, strict=True)]
+            return [w.to(dtype) * m for w, m in zip(weights, masks, strict=True)]
 
         if self.training or torch.is_grad_enabled():
             return multiply()
-        return self._masked_weights.get(mask, (origin, identity(weights)), multiply)
+        return self._kept_weights.get(mask, (origin, identity(weights)), multiply)
 
     def conditional_logits(self, x: Tensor, *, mask: int = 0) -> Tensor:
         """The logit of p(x_d = 1 | x_{<d}) for every d in one pass, Eq. (5), (7), (11).
@@ -207,7 +210,7 @@ class MADE(nn.Module):
             ValueError: if x has not D elements an example.
         """
         x = self.flat(x)
-        weights = self.masked_weights(mask)
+        weights = self._masked_weights(mask)
         h = x
         for layer in range(len(self.hidden_sizes)):
             h = F.relu(F.linear(h, weights[layer], self.biases[layer]))  # (B, H_l)
@@ -242,7 +245,7 @@ class MADE(nn.Module):
         x = torch.empty_like(noise)
         for k in which.unique().tolist():
             x[which == k] = sample_incrementally(
-                noise[which == k], self.degrees(k), self.masked_weights(k), [*self.biases]
+                noise[which == k], self.degrees(k), self._masked_weights(k), [*self.biases]
             )
         return x
 
