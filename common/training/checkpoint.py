@@ -39,6 +39,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, temporary, metadata=metadata)
+        os.chmod(temporary, 0o644)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)

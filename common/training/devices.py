@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from common.training.errors import TrainingError
+from common.training.network import Network
 
 
 class Devices:
@@ -61,17 +62,23 @@ class Devices:
             for tensor in tensors:
                 torch.distributed.broadcast(tensor.detach(), src=0)
 
-    def step(self, loss: Tensor, optimiser: torch.optim.Optimizer, clip_norm: float | None) -> None:
-        """Backward, the mean gradient of all processes, clipping, and one update."""
+    def step(self, loss: Tensor, network: Network) -> Tensor | None:
+        """Backward, the mean gradient of all processes, clipping, and one update.
+
+        Returns:
+            The norm of the gradient before clipping, if it is clipped.
+        """
+        strategy, optimiser, norm = self.fabric.strategy, network.optimiser, None
         optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         if self.world_size > 1:
             self.average_gradients(optimiser)
-        if clip_norm is not None:
-            self.fabric.clip_gradients(
-                nn.Module(), optimiser, max_norm=clip_norm, error_if_nonfinite=False
+        if network.clip_norm is not None:
+            norm = strategy.clip_gradients_norm(
+                network.module, optimiser, max_norm=network.clip_norm, error_if_nonfinite=False
             )
-        self.fabric.strategy.optimizer_step(optimiser)
+        strategy.optimizer_step(optimiser)
+        return norm
 
     def average_gradients(self, optimiser: torch.optim.Optimizer) -> None:
         """Replace each gradient by its mean over the processes, all of them in one message."""
@@ -125,5 +132,5 @@ def is_main_process() -> bool:
 
     Right before a `Run` exists, and cheap; afterwards `run.is_main` says the same.
     """
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    ranks = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
     return next((int(rank) for rank in ranks if rank is not None), 0) == 0

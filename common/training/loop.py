@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from common.data import Batches, Split
 from common.training.errors import TrainingError
+from common.training.noise import GlobalNoise
 from common.training.randomness import derive_seed
 
 if TYPE_CHECKING:
@@ -95,12 +97,20 @@ class Loop:
                 indices, x = zip(*batches, strict=True)
                 self.index = indices[0] if self.per_step == 1 else torch.cat(indices)
                 x = x[0] if self.per_step == 1 else list(x)
-                yield x
+                with self.noise():
+                    yield x
                 self.step += 1
                 session.finish_step(self, x)
             session.finish_loop(self)
         finally:
             session.leave(self)
+
+    def noise(self) -> AbstractContextManager:
+        """Several processes see the noise that one would see."""
+        devices = self.run.devices
+        if devices.world_size == 1:
+            return nullcontext()
+        return GlobalNoise(devices.rank, devices.world_size, self.local_size, self.run.generator)
 
     def draws(self) -> Iterator[Tensor]:
         """Index tensors of one epoch after another."""

@@ -1,6 +1,7 @@
 """Losses of the steps: gathered cheaply, checked, written, shown."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +85,7 @@ class Monitor:
             values[:] = [next(means) for _ in values]
         return summed[: len(control)]
 
-    def check(self, rows: list[dict[str, Any]], last_good: str) -> None:
+    def check(self, rows: list[dict[str, Any]], last_good: Callable[[], str]) -> None:
         """NonFiniteLoss at the first step whose loss is NaN or infinite."""
         for row, step in zip(rows, self.pending, strict=True):
             for name in sorted(self.losses & row.keys()):
@@ -94,7 +95,7 @@ class Monitor:
                     described = "; ".join(self.devices.gather(describe(step.batch)))
                     raise NonFiniteLoss(
                         f"the {name} is {row[name]} at step {row['step']} (epoch {row['epoch']}). "
-                        f"Its batch: {described}. {last_good} Lower the learning rate, set "
+                        f"Its batch: {described}. {last_good()} Lower the learning rate, set "
                         "clip_norm, or look for a log or a division near zero."
                     )
 

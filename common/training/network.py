@@ -12,6 +12,19 @@ from torch.optim import Optimizer
 
 from common.training.schedules import Schedule
 
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
+
+def make_optimiser(
+    kind: type[Optimizer], parameters: list[nn.Parameter], lr: float, args: dict, precision: str
+) -> Optimizer:
+    """An optimiser, in its fused form where torch has one that goes with the precision."""
+    chosen = {"fused", "foreach", "capturable", "differentiable"} & args.keys()
+    # the gradient scaler of 16-mixed cannot clip for a fused optimiser
+    if kind in FUSED and not chosen and precision != "16-mixed":
+        args = args | {"fused": True}
+    return kind(parameters, lr=lr, **args)
+
 
 @dataclass(eq=False)
 class Network:

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from lightning_fabric.plugins import Precision
 from torch import nn
@@ -19,7 +20,7 @@ def in_precision(module: nn.Module, precision: Precision) -> nn.Module:
     if precision.precision == "32-true":
         return module
     kind = type(module)
-    methods = {name: compute_in(precision, getattr(kind, name)) for name in own_methods(kind)}
+    methods = {name: compute_in(precision, getattr(module, name)) for name in own_methods(kind)}
     view = object.__new__(type(kind.__name__, (kind,), methods))
     view.__dict__ = module.__dict__
     return view
@@ -35,11 +36,11 @@ def own_methods(kind: type[nn.Module]) -> list[str]:
 
 
 def compute_in(precision: Precision, method: Callable) -> Callable:
-    """The method, with its inputs, its computation and its outputs in the precision's hands."""
+    """A bound method, its inputs, computation and outputs in the precision's hands."""
     is_mixed = precision.precision.endswith("-mixed")
 
     @functools.wraps(method)
-    def wrapped(*args, **kwargs):
+    def wrapped(view: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if not is_mixed:
             args, kwargs = precision.convert_input((args, kwargs))
         with precision.forward_context():

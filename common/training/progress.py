@@ -87,7 +87,8 @@ class Progress:
         """The last word: where the run stands and why it ended."""
         if not self.enabled:
             return
-        self.show(time.monotonic())
+        if self.step > self.first:
+            self.show(time.monotonic())
         if self.bar is not None:
             self.bar.close()
         if note:

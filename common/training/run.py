@@ -15,10 +15,11 @@ from common.files import write_text
 from common.training.checkpoint import load_checkpoint
 from common.training.devices import Devices
 from common.training.errors import TrainingError
+from common.training.lock import claim
 from common.training.loop import Loop, check_counts
 from common.training.metrics import MetricsLog, check_tensorboard
 from common.training.monitor import Monitor
-from common.training.network import Network
+from common.training.network import Network, make_optimiser
 from common.training.precision import in_precision
 from common.training.randomness import make_generator, seed_global
 from common.training.resume import compare, set_aside
@@ -26,6 +27,7 @@ from common.training.schedules import Schedule
 from common.training.session import Session
 
 CHECKPOINT, METRICS, RECORD = "checkpoint.safetensors", "metrics.jsonl", "run.json"
+RESERVED = {"step", "epoch", "loss", "valid", "learning_rate", "rate", "seconds"}
 
 
 class Run:
@@ -114,10 +116,15 @@ class Run:
     def open_folder(self, resume: bool) -> dict[str, Any] | None:
         """Make the folder or move an earlier run aside; the checkpoint's state when resuming."""
         if self.is_main:
-            if not resume and any((self.folder / name).exists() for name in (CHECKPOINT, METRICS)):
+            holds_run = any((self.folder / name).exists() for name in (CHECKPOINT, METRICS))
+            if holds_run and not resume:
+                claim(self.folder)  # not while another process is training in it
                 aside = set_aside(self.folder)
                 print(f"an earlier run was moved aside to {aside}", file=sys.stderr)
             self.folder.mkdir(parents=True, exist_ok=True)
+            claim(self.folder)
+            for leftover in self.folder.glob(f".{CHECKPOINT}.*.tmp"):
+                leftover.unlink()
         self.devices.barrier()
         if not (resume and self.checkpoint.exists()):
             return None
@@ -163,7 +170,8 @@ class Run:
             ema_decay: keep an exponential moving average of the weights; it is what is validated
                 and what `best` returns.
             clip_norm: clip the norm of the whole gradient to this.
-            optimiser_args: further arguments of the optimiser.
+            optimiser_args: further arguments of the optimiser. Adam, AdamW and SGD are fused unless
+                these say otherwise.
             name: the network's name in checkpoints and metrics; the class's if None.
 
         Returns:
@@ -174,7 +182,9 @@ class Run:
             raise TrainingError(f"ema_decay must be at least 0 and below 1, got {ema_decay!r}")
         module = self.devices.prepare(module)
         parameters = [p for p in module.parameters() if p.requires_grad]
-        made = optimiser(parameters, lr=lr, **(optimiser_args or {}))
+        made = make_optimiser(
+            optimiser, parameters, lr, optimiser_args or {}, self.devices.precision
+        )
         name = name or type(module).__name__.lower()
         taken = sum(network.name.split("_")[0] == name for network in self.networks)
         name = f"{name}_{taken + 1}" if taken else name
@@ -236,14 +246,18 @@ class Run:
             raise ValueError(f"loss must be a scalar, got shape {tuple(loss.shape)}: take its mean")
         network = self.network(lambda each: each.optimiser is optimiser, "optimiser")
         network.set_rate()
-        self.devices.step(loss, optimiser, network.clip_norm)
+        gradient_norm = self.devices.step(loss, network)
         network.updated()
         self.monitor.add(self.metric(network, "loss"), loss, is_loss=True)
+        if gradient_norm is not None:
+            self.monitor.add(self.metric(network, "gradient_norm"), gradient_norm)
         self.log(**scalars)
 
     def log(self, **scalars: Tensor | float) -> None:
         """Add named numbers to the metrics of the current step."""
         for name, value in scalars.items():
+            if name in RESERVED:
+                raise ValueError(f"{name!r} is a name that the metrics have taken; choose another")
             self.monitor.add(name, value)
 
     def normal(self, n: int, *shape: int) -> Tensor:
@@ -254,7 +268,8 @@ class Run:
         world, rank = self.devices.world_size, self.devices.rank
         dtype = torch.float64 if self.devices.precision.startswith("64") else torch.float32
         size = (n * world, *shape)
-        noise = torch.randn(size, generator=self.generator, device=self.device, dtype=dtype)
+        with torch._C.DisableTorchFunction():  # already for all processes
+            noise = torch.randn(size, generator=self.generator, device=self.device, dtype=dtype)
         return noise[rank * n : (rank + 1) * n]
 
     def best(self, model: nn.Module) -> nn.Module:

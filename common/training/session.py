@@ -22,23 +22,24 @@ class Session:
     """The time that a process spends in a run's loops.
 
     Attributes:
-        seconds_before: seconds of training before this process resumed.
+        seconds_before: seconds of training before the current loop was entered.
         clock: seconds of training, as all processes agreed on at the last reading.
     """
 
     def __init__(self, run: "Run") -> None:
         self.run, self.monitor = run, run.monitor
         self.seconds_before, self.clock = 0.0, 0.0
+        self.is_running = False
         self.steps_saved = 0
         self.started = self.saved_at = time.monotonic()
         self.metrics_position = run.saved["metrics"] if run.saved else 0
-        self.is_running = False
         self.stop_request = StopRequest()
 
     @property
     def seconds(self) -> float:
         """Seconds of training, those before a resume included."""
-        return self.seconds_before + time.monotonic() - self.started
+        here = time.monotonic() - self.started if self.is_running else 0.0
+        return self.seconds_before + here
 
     def is_out_of_time(self) -> bool:
         """Whether the run's `max_seconds` are over."""
@@ -53,8 +54,8 @@ class Session:
         if run.saved is None and self.metrics_position is not None:
             self.monitor.metrics.start(position=self.metrics_position, step=run.steps_done)
             self.metrics_position = None
-        self.seconds_before, self.started = self.clock or self.seconds_before, time.monotonic()
-        self.saved_at, self.clock = self.started, self.seconds_before
+        self.started = self.saved_at = time.monotonic()
+        self.clock = self.seconds_before
         label = str(run.recorded.get("project", run.folder.name))
         shown = run.show_progress and run.is_main
         self.monitor.progress = Progress(label, total=loop.total, done=loop.step, enabled=shown)
@@ -71,7 +72,7 @@ class Session:
             return
         rows, agreed = self.monitor.read(self.wishes())
         self.clock, save, terminate, interrupt = agreed
-        self.monitor.check(rows, self.last_good())
+        self.monitor.check(rows, self.last_good)
         rows[-1] |= self.measurements()
         if loop.validate is not None and (loop.is_validation_due() or loop.is_over()):
             rows[-1]["valid"] = self.validate(loop)
@@ -156,8 +157,7 @@ class Session:
     def leave(self, loop: "Loop") -> None:
         """Whatever happened: write the metrics, give back the signals, say how it ended."""
         if self.is_running:
-            self.is_running = False
+            self.seconds_before, self.is_running = self.seconds, False
             self.stop_request.remove()
-            self.clock = self.seconds
             self.monitor.metrics.close()
             self.monitor.progress.close(loop.ended)
