@@ -17,65 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from projects.made.masks import (
+    check_sizes,
+    given_ordering,
+    hidden_mask,
+    output_mask,
+    sample_degrees,
+)
 from projects.made.sampler import sample_incrementally
 
-SHARED = ("nothing", "ordering", "connectivity")
 MAX_CACHED = 2**26  # elements of masked weights that may be kept, 256 MiB in float32
-
-
-def sample_degrees(
-    num_dims: int,
-    hidden_sizes: Sequence[int],
-    *,
-    ordering: Tensor | None = None,
-    generator: torch.Generator | None = None,
-) -> list[Tensor]:
-    """Draw the numbers m that the masks compare (Sections 3 and 4.1-4.3).
-
-    m^0(d) in 1..D is the position of dimension d in the ordering, uniform over permutations if
-    `ordering` is not given. m^l(k), the number of dimensions that hidden unit k may depend on, is
-    uniform from the smallest degree of the layer below to D - 1, so that no unit is left unconnected.
-
-    Args:
-        num_dims: D >= 1.
-        hidden_sizes: units of each hidden layer.
-        ordering: (D,) integers, a permutation of 1..D.
-        generator: source of randomness.
-
-    Returns:
-        One int64 tensor a layer, the input's first: (D,), (H_1,), ..., (H_L,).
-    """
-    if ordering is None:
-        ordering = torch.randperm(num_dims, generator=generator) + 1
-    degrees = [ordering]
-    lowest = 1
-    for size in hidden_sizes:
-        # With D = 1 there is nothing to depend on: degree 1 > D - 1 = 0 keeps the units unused.
-        drawn = torch.randint(lowest, max(num_dims, lowest + 1), (size,), generator=generator)
-        lowest = int(drawn.min())
-        degrees.append(drawn)
-    return degrees
-
-
-def hidden_mask(below: Tensor, above: Tensor) -> Tensor:
-    """Which units below a hidden unit may see: M_{k',k} = 1[m(k') >= m(k)], Eq. (8) and (12).
-
-    >>> hidden_mask(torch.tensor([1, 2, 3]), torch.tensor([1, 2])).int()
-    tensor([[1, 0, 0],
-            [1, 1, 0]], dtype=torch.int32)
-    """
-    return above[:, None] >= below[None, :]  # (above, below)
-
-
-def output_mask(below: Tensor, ordering: Tensor) -> Tensor:
-    """What an output may see: M_{d,k} = 1[d > m(k)], Eq. (9) and (13), and strictly so for inputs.
-
-    >>> output_mask(torch.tensor([1, 2]), torch.tensor([1, 2, 3])).int()
-    tensor([[0, 0],
-            [1, 0],
-            [1, 1]], dtype=torch.int32)
-    """
-    return ordering[:, None] > below[None, :]  # (D, below)
 
 
 class MADE(nn.Module):
@@ -118,7 +69,6 @@ class MADE(nn.Module):
         check_sizes(num_dims, hidden_sizes, num_masks, shared)
         self.num_dims, self.hidden_sizes = num_dims, tuple(hidden_sizes)
         self.num_masks, self.shared = num_masks, shared
-        self._given_ordering = given_ordering(ordering, num_dims)
         sizes = (num_dims, *hidden_sizes, num_dims)
         for layer, size in enumerate(sizes[:-1]):
             self.register_buffer(
@@ -131,6 +81,10 @@ class MADE(nn.Module):
         for weight in self.weights:
             nn.init.orthogonal_(weight, generator=generator)
         self.direct = nn.Parameter(torch.zeros(num_dims, num_dims)) if direct else None
+        given = given_ordering(ordering, num_dims)
+        self.has_given_ordering = given is not None
+        if given is not None:
+            self.degrees_0.copy_(given)
         self._kept_masks, self._kept_weights = Cache(), Cache()
         self.resample_masks(generator=generator)
 
@@ -139,8 +93,9 @@ class MADE(nn.Module):
         """Draw all K orderings and connectivities anew; the weights are not touched."""
         first: list[Tensor] | None = None
         for k in range(self.num_masks):
+            given = self.ordering.cpu() if self.has_given_ordering else None
             drawn = sample_degrees(
-                self.num_dims, self.hidden_sizes, ordering=self._given_ordering, generator=generator
+                self.num_dims, self.hidden_sizes, ordering=given, generator=generator
             )
             first = first or drawn
             if self.shared == "ordering":
@@ -261,6 +216,54 @@ class MADE(nn.Module):
                 x[rows, d] = (noise[rows, d] < logits[:, d]).to(x.dtype)
         return x
 
+    @torch.no_grad()
+    def complete(
+        self, x: Tensor, known: Tensor, *, mask: int = 0, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw the unknown dimensions given the known ones, exactly: x ~ p_k(x | x_known).
+
+        Args:
+            x: (B, D) or (B, *event) in {0, 1}; what is not known is not looked at.
+            known: (D,) Boolean; the known dimensions come first in the mask's ordering.
+            mask: which of the K masks.
+            generator: source of randomness.
+
+        Returns:
+            (B, D), equal to x where it is known.
+
+        Raises:
+            ValueError: if an unknown dimension precedes a known one; `reordered` mends that.
+        """
+        x, rank = self.flat(x), self.degrees(mask)[0]
+        if known.shape != rank.shape or known[rank.argsort()].int().diff().gt(0).any():
+            raise ValueError(
+                f"known must be a ({self.num_dims},) Boolean of dimensions that come first in the "
+                "ordering; model.reordered(known) is a model where they do."
+            )
+        _, noise = self._draw(len(x), generator)
+        certain = torch.where(x > 0.5, -math.inf, math.inf).to(noise.dtype)
+        noise = torch.where(known, certain, noise)
+        return sample_incrementally(
+            noise, self.degrees(mask), self._masked_weights(mask), [*self.biases]
+        )
+
+    def reordered(self, known: Tensor, *, generator: torch.Generator | None = None) -> "MADE":
+        """A MADE of the same weights whose one ordering begins with the known dimensions.
+
+        Order-agnostic training prepares a network for this (Section 4.2): a model trained under one
+        ordering gives a normalised mass in any other, but a bad one.
+        """
+        keys = torch.rand(self.num_dims, generator=generator) - known.cpu().float()
+        model = MADE(
+            self.num_dims,
+            self.hidden_sizes,
+            ordering=keys.argsort().argsort() + 1,
+            direct=self.direct is not None,
+            generator=generator,
+        ).to(self.biases[-1])
+        model.load_state_dict(model.state_dict() | dict(self.named_parameters()))
+        return model.train(self.training)
+
     def _draw(self, n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """(n,) masks and (n, D) standard logistic noise: x_d = 1 where noise < logit."""
         bias = self.biases[-1]
@@ -299,24 +302,3 @@ class Cache:
 def identity(tensors: Sequence[Tensor]) -> tuple:
     """What changes when one of the tensors is moved, cast, replaced or written in place."""
     return tuple((t.data_ptr(), t._version, t.dtype, t.device) for t in tensors)
-
-
-def given_ordering(ordering: str | Tensor, num_dims: int) -> Tensor | None:
-    """The permutation of 1..D that was asked for, or None for one at random."""
-    if isinstance(ordering, Tensor):
-        if ordering.tolist() and sorted(ordering.tolist()) == list(range(1, num_dims + 1)):
-            return ordering.long()
-        raise ValueError(f"ordering is {ordering}, expected a permutation of 1..{num_dims}.")
-    if ordering not in ("random", "raster"):
-        raise ValueError(f'ordering is {ordering!r}, expected "random", "raster" or a permutation.')
-    return torch.arange(1, num_dims + 1) if ordering == "raster" else None
-
-
-def check_sizes(num_dims: int, hidden_sizes: Sequence[int], num_masks: int, shared: str) -> None:
-    """Raise ValueError for sizes that no MADE can have."""
-    if num_dims < 1 or num_masks < 1:
-        raise ValueError(f"num_dims is {num_dims}, num_masks {num_masks}; expected 1 or more.")
-    if not hidden_sizes or min(hidden_sizes) < 1:
-        raise ValueError(f"hidden_sizes is {tuple(hidden_sizes)}, expected one size >= 1 a layer.")
-    if shared not in SHARED:
-        raise ValueError(f"shared is {shared!r}, expected one of {', '.join(SHARED)}.")

@@ -1,0 +1,267 @@
+"""The laws MADE obeys, and what is special to the paper: masks, ensembles of masks, direct weights."""
+
+import math
+
+import pytest
+import torch
+
+from common.config import ConfigError, override
+from common.training import Run
+from projects.made.masks import hidden_mask, output_mask, sample_degrees
+from projects.made.model import MADE
+from projects.made.sampler import num_units_known
+from projects.made.train import PRESETS, load_data, train
+from tests import laws
+from tests.laws import seeded
+from tests.laws.discrete import all_binary
+
+
+class TestOneLayer(laws.BinaryMass, laws.Autoregressive, laws.CachedSampler):
+    def model(self):
+        return MADE(num_dims=6, hidden_sizes=(64,), generator=seeded(0))
+
+
+class TestDeepDirect(laws.BinaryMass, laws.Autoregressive, laws.CachedSampler):
+    def model(self):
+        return MADE(num_dims=6, hidden_sizes=(48, 32, 40), direct=True, generator=seeded(1))
+
+
+class TestRaster(laws.Autoregressive, laws.CachedSampler):
+    def model(self):
+        return MADE(num_dims=7, hidden_sizes=(64, 64), ordering="raster", generator=seeded(2))
+
+
+class TestEnsemble(laws.BinaryMass, laws.CachedSampler):
+    """A mixture over masks is a mass, though its conditionals belong to no single ordering."""
+
+    def model(self):
+        return MADE(6, (20, 16), num_masks=5, direct=True, generator=seeded(3))
+
+
+def noisy(model, seed=9):
+    """The model in float64 with every parameter drawn anew, so that nothing is zero by accident."""
+    model = model.double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=seeded(seed)))
+    return model.eval()
+
+
+def test_masks_are_the_papers_example():
+    """Figure 1 of the paper: ordering (3, 1, 2), hidden degrees (2, 1, 2, 2) and (1, 2, 2, 1)."""
+    ordering, first, second = torch.tensor([3, 1, 2]), torch.tensor([2, 1, 2, 2]), [1, 2, 2, 1]
+    second = torch.tensor(second)
+    expected = torch.tensor([[0, 1, 1], [0, 1, 0], [0, 1, 1], [0, 1, 1]]).bool()
+    assert torch.equal(hidden_mask(ordering, first), expected)
+    expected = torch.tensor([[0, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 0, 0]]).bool()
+    assert torch.equal(hidden_mask(first, second), expected)
+    expected = torch.tensor([[1, 1, 1, 1], [0, 0, 0, 0], [1, 0, 0, 1]]).bool()
+    assert torch.equal(output_mask(second, ordering), expected)
+
+
+@pytest.mark.parametrize("hidden_sizes", [(30,), (30, 20), (8, 9, 7)])
+def test_number_of_paths_is_strictly_triangular(hidden_sizes):
+    """Eq. (10): the product of the masks counts paths, and none leads to an equal or earlier rank."""
+    model = MADE(9, hidden_sizes, direct=True, generator=seeded(4))
+    *masks, direct = [mask.long() for mask in model.masks()]
+    paths = direct.clone()
+    product = torch.eye(9, dtype=torch.long)
+    for mask in masks:
+        product = mask @ product
+    paths += product
+    rank = model.ordering
+    allowed = rank[:, None] > rank[None, :]
+    assert (paths[~allowed] == 0).all()
+    assert (paths[allowed] > 0).all()  # the direct weights alone connect every allowed pair
+
+
+def test_degrees_have_the_papers_ranges():
+    generator = seeded(5)
+    for _ in range(50):
+        ordering, first, second = sample_degrees(8, (40, 12), generator=generator)
+        assert sorted(ordering.tolist()) == list(range(1, 9))
+        assert first.min() >= 1
+        assert first.max() <= 7
+        assert second.min() >= first.min()  # Section 4.1: no unit is left without an input
+        assert second.max() <= 7
+
+
+def test_every_hidden_degree_is_drawn_equally_often():
+    _, degrees = sample_degrees(5, (40_000,), generator=seeded(6))
+    counts = torch.bincount(degrees, minlength=6)[1:5].double()
+    assert (counts / 10_000 - 1).abs().max() < 0.05
+
+
+def test_direct_weights_are_strictly_causal():
+    """With the hidden layers silenced, logits move only through earlier dimensions."""
+    model = noisy(MADE(6, (10,), direct=True, generator=seeded(7)))
+    with torch.no_grad():
+        model.weights[-1].zero_()
+    x = torch.zeros(1, 6, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(model.conditional_logits, x)[0, :, 0]  # (D, D)
+    rank = model.ordering
+    assert torch.equal(jacobian != 0, rank[:, None] > rank[None, :])
+
+
+def test_ensemble_is_the_mean_of_probabilities():
+    model = noisy(MADE(6, (16,), num_masks=4, generator=seeded(8)))
+    states = all_binary(6)
+    each = torch.stack([model.mask_log_prob(states, k) for k in range(4)])  # (K, 2^D)
+    torch.testing.assert_close(each.exp().sum(1), torch.ones(4, dtype=torch.float64))
+    assert (each[0] - each[1]).abs().max() > 0.1
+    torch.testing.assert_close(model.log_prob(states).exp(), each.exp().mean(0))
+    mean_logits = torch.stack([model.conditional_logits(states, mask=k) for k in range(4)]).mean(0)
+    wrong = torch.distributions.Bernoulli(logits=mean_logits).log_prob(states).sum(1)
+    assert abs(wrong.exp().sum() - 1) > 1e-3  # the shortcut of some reproductions is no mass
+
+
+def test_samples_of_an_ensemble_use_every_mask():
+    which, _ = MADE(4, (8,), num_masks=3, generator=seeded(0))._draw(300, seeded(1))
+    assert torch.bincount(which, minlength=3).min() > 70
+
+
+def test_new_masks_leave_the_weights_alone():
+    model = noisy(MADE(6, (16, 12), num_masks=2, direct=True, generator=seeded(10)))
+    x = all_binary(6)[::5]
+    weights = {name: p.clone() for name, p in model.named_parameters()}
+    degrees = [m.clone() for m in model.degrees()]
+    with torch.no_grad():
+        before = model.log_prob(x)
+        for seed in range(20):
+            model.resample_masks(generator=seeded(seed))
+            model.log_prob(x)
+        assert not torch.allclose(model.log_prob(x), before)
+        assert all(torch.equal(p, weights[name]) for name, p in model.named_parameters())
+        for layer, m in enumerate(degrees):
+            getattr(model, f"degrees_{layer}")[0] = m
+        torch.testing.assert_close(model.mask_log_prob(x), before_of(model, weights, x))
+
+
+def before_of(model, weights, x):
+    """log p of a fresh model with these weights and the first mask's degrees: no history at all."""
+    fresh = MADE(6, (16, 12), num_masks=2, direct=True, generator=seeded(99)).double().eval()
+    fresh.load_state_dict(model.state_dict() | weights)
+    return fresh.mask_log_prob(x)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_kept_masked_weights_follow_the_optimiser(fused):
+    """A fused optimiser changes weights without a trace in their version; nothing may go stale."""
+    model = noisy(MADE(6, (16,), direct=True, generator=seeded(11)))
+    x = all_binary(6)[::7]
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.1, fused=fused)
+    for _ in range(3):
+        model.eval()
+        with torch.no_grad():
+            kept = model.log_prob(x)
+        torch.testing.assert_close(kept, model.log_prob(x).detach())  # computed anew
+        model.train()
+        optimiser.zero_grad()
+        (-model.log_prob(x).mean()).backward()
+        optimiser.step()
+
+
+def test_masked_weights_are_kept_in_evaluation_and_follow_every_change():
+    model = noisy(MADE(6, (16,), num_masks=2, generator=seeded(12)))
+    with torch.no_grad():
+        first = model._masked_weights(1)
+        assert model._masked_weights(1)[0] is first[0]
+        assert model._masked_weights(0)[0] is not first[0]
+        model.weights[0].mul_(2)
+        torch.testing.assert_close(model._masked_weights(1)[0], 2 * first[0])
+        model.load_state_dict(noisy(MADE(6, (16,), num_masks=2, generator=seeded(13))).state_dict())
+        torch.testing.assert_close(
+            model._masked_weights(1)[0], model.weights[0] * model.masks(1)[0].double()
+        )
+        assert model.float()._masked_weights(1)[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("shared", ["nothing", "ordering", "connectivity"])
+def test_what_masks_share(shared):
+    model = MADE(12, (9,), num_masks=3, shared=shared, generator=seeded(14))
+    same = [torch.equal(a, b) for a, b in zip(model.degrees(0), model.degrees(2), strict=True)]
+    assert same == [shared == "ordering", shared == "connectivity"]
+
+
+def test_one_dimension_is_a_coin():
+    model = noisy(MADE(1, (3, 2), direct=True, generator=seeded(15)))
+    states = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    p = torch.sigmoid(model.biases[-1])
+    torch.testing.assert_close(model.log_prob(states).exp(), torch.cat([1 - p, p]))
+    draws = model.sample(4000, generator=seeded(16))
+    assert abs(draws.mean() - p) < 4 * math.sqrt(0.25 / 4000)
+
+
+def test_completion_keeps_what_is_known_and_follows_the_posterior():
+    """p(x | known) by `reordered` and `sample(known=...)` against enumeration of the same mass."""
+    model = noisy(MADE(5, (32,), num_masks=2, direct=True, generator=seeded(17)))
+    known = torch.tensor([False, True, False, False, True])
+    posed = model.reordered(known, generator=seeded(18)).eval()
+    assert posed.ordering[known].max() == 2
+    assert torch.equal(posed.weights[0], model.weights[0])
+    states = all_binary(5)
+    match = (states[:, 1] == 1) & (states[:, 4] == 0)
+    exact = posed.log_prob(states).exp() * match
+    exact = exact / exact.sum()
+    values = torch.tensor([0.0, 1, 0, 0, 0], dtype=torch.float64).expand(20_000, 5)
+    draws = posed.complete(values, known, generator=seeded(19))
+    assert torch.equal(draws[:, known], values[:, known])
+    codes = (draws @ torch.tensor([16.0, 8, 4, 2, 1], dtype=torch.float64)).long()
+    frequencies = torch.bincount(codes, minlength=32) / len(codes)
+    assert (frequencies - exact).abs().max() < 0.02
+
+
+def test_completion_needs_the_known_dimensions_first():
+    model = MADE(5, (8,), ordering=torch.tensor([5, 1, 2, 3, 4]), generator=seeded(20))
+    with pytest.raises(ValueError, match="reordered"):
+        model.complete(torch.zeros(2, 5), torch.tensor([True, False, False, False, False]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_dims": 0}, "num_dims is 0"),
+        ({"num_dims": 3, "hidden_sizes": ()}, "hidden_sizes"),
+        ({"num_dims": 3, "num_masks": 0}, "num_masks 0"),
+        ({"num_dims": 3, "shared": "all"}, "expected one of nothing"),
+        ({"num_dims": 3, "ordering": "snake"}, "snake"),
+        ({"num_dims": 3, "ordering": torch.tensor([0, 1, 2])}, "permutation of 1..3"),
+    ],
+)
+def test_impossible_models_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MADE(**arguments)
+
+
+def test_data_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"\(2, 7\).*6 elements"):
+        MADE(6, (8,)).log_prob(torch.zeros(2, 7))
+
+
+def test_units_known_are_counted_by_degree():
+    assert num_units_known(torch.tensor([2, 2, 1]), 4) == [0, 1, 3, 3, 3]
+
+
+def test_an_unknown_optimiser_is_a_config_error():
+    with pytest.raises(ConfigError, match="adagrad, adam"):
+        override(PRESETS["smoke"], ["optimiser=sgd"])
+
+
+def test_training_beats_independent_pixels(tmp_path):
+    """The smoke preset learns: better in nats on unseen digits than each pixel by itself."""
+    config = PRESETS["smoke"]
+    data = load_data(config)
+    model = train(config, Run(tmp_path, progress=False))
+    base = (data.train.tensor().flatten(1).mean(0) * 0.998 + 0.001).clamp(1e-3, 1 - 1e-3)
+    x = data.test.tensor().flatten(1)
+    independent = torch.distributions.Bernoulli(base).log_prob(x).sum(1).mean()
+    with torch.no_grad():
+        assert model.log_prob(x).mean() > independent + 1
+
+
+def test_fresh_masks_change_during_training(tmp_path):
+    config = override(PRESETS["smoke"], ["fresh_masks=true", "epochs=1"])
+    fixed = override(PRESETS["smoke"], ["epochs=1"])
+    moved = train(config, Run(tmp_path / "a", progress=False)).ordering
+    kept = train(fixed, Run(tmp_path / "b", progress=False)).ordering
+    assert not torch.equal(moved, kept)
