@@ -40,16 +40,15 @@ def sample_grid(
 
 def to_images(values: Tensor, data: Dataset) -> np.ndarray:
     """(n, H, W) or (n, H, W, 3) intensities in [0, 1] of values in the model's space."""
-    values = values.detach().cpu().float()
-    if data.is_binary:
-        shape = data.info.shape
-        intensities = values.reshape(-1, *shape).clamp(0, 1)
-    else:
-        intensities = data.to_levels(values).float() / (data.num_levels - 1)
-    if intensities.dim() != 4:
+    if len(data.info.shape) != 3:
         raise EvaluationError(
             f"examples of {data.name} have shape {tuple(data.info.shape)}, expected images."
         )
+    values = values.detach().cpu().float()
+    if data.is_binary:
+        intensities = values.reshape(-1, *data.info.shape).clamp(0, 1)
+    else:
+        intensities = data.to_levels(values).float() / (data.num_levels - 1)
     images = intensities.permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
     return images[..., 0] if images.shape[-1] == 1 else images
 
@@ -74,6 +73,8 @@ def image_grid(
 
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     """One array of images in rows, with a thin line between them."""
+    zoom = math.ceil(32 / images.shape[1])  # so that the line is thin beside small images too
+    images = images.repeat(zoom, 1).repeat(zoom, 2)
     rows = math.ceil(len(images) / columns)
     height, width = images.shape[1:3]
     canvas = np.full(
@@ -218,7 +219,9 @@ def heat(axes: Axes, density: Tensor, reach: float, top: float) -> None:
     """A density as filled contours, white where there is none."""
     levels = np.linspace(0, top, 13)[1:] if top > 0 else [0, 1]
     ticks = np.linspace(-reach, reach, density.shape[0])
-    axes.contourf(ticks, ticks, density.numpy(), levels=levels, cmap=colormaps["Blues"], extend="max")
+    axes.contourf(
+        ticks, ticks, density.numpy(), levels=levels, cmap=colormaps["Blues"], extend="max"
+    )
 
 
 def square(axes: Axes, reach: float) -> None:

@@ -40,8 +40,9 @@ def u_statistic(xx: Tensor, yy: Tensor, xy: Tensor) -> Estimate:
     """E k(x,x') + E k(y,y') - 2 E k(x,y) without the diagonals, and its standard error.
 
     This is the unbiased estimator of Gretton et al. (2012), Lemma 6, from kernel matrices
-    (n, n), (m, m) and (n, m). The error is that of a two-sample U-statistic: the variance of the
-    first projections plus, for when they vanish, that of the kernel itself.
+    (n, n), (m, m) and (n, m). Its variance is that of the first projections, whose estimates carry
+    noise that is subtracted, and that of the kernel's remainder, which is all there is when both
+    sets are from one distribution.
     """
     n, m = xy.shape
     # (n,), (m,), (n,), (m,): the mean of each row or column without itself
@@ -49,9 +50,21 @@ def u_statistic(xx: Tensor, yy: Tensor, xy: Tensor) -> Estimate:
     rows_y = (yy.sum(1) - yy.diagonal()) / (m - 1)
     cross_x, cross_y = xy.mean(1), xy.mean(0)
     value = rows_x.mean() + rows_y.mean() - 2 * xy.mean()
-    first_order = 4 * ((rows_x - cross_x).var() / n + (rows_y - cross_y).var() / m)
-    second_order = 2 * (xx.var() / n**2 + yy.var() / m**2) + 4 * xy.var() / (n * m)
-    return value.item(), (first_order + second_order).sqrt().item()
+    rest_xx, rest_yy = remainder(xx, rows_x, rows_x), remainder(yy, rows_y, rows_y)
+    rest_xy = remainder(xy, cross_x, cross_y)
+    first_x = ((rows_x - cross_x).var() - rest_xx / n - rest_xy / m).clamp_min(0)
+    first_y = ((rows_y - cross_y).var() - rest_yy / m - rest_xy / n).clamp_min(0)
+    variance = 4 * first_x / n + 4 * first_y / m
+    variance = variance + 2 * rest_xx / n**2 + 2 * rest_yy / m**2 + 4 * rest_xy / (n * m)
+    return value.item(), variance.sqrt().item()
+
+
+def remainder(kernel: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The variance of a kernel matrix that its row and column means do not explain."""
+    rest = kernel - rows[:, None] - columns[None, :] + rows.mean()
+    if kernel.shape[0] == kernel.shape[1] and rows is columns:
+        rest = rest[~torch.eye(len(rows), dtype=torch.bool)]
+    return rest.square().mean()
 
 
 def mmd(x: Tensor, y: Tensor) -> Estimate:
@@ -101,9 +114,7 @@ def sliced_wasserstein(x: Tensor, y: Tensor, *, generator: torch.Generator) -> E
     x, y = check_pair(x, y)
     if len(x) != len(y):
         raise EvaluationError(f"{len(x)} samples against {len(y)}: expected as many of both.")
-    directions = torch.randn(
-        NUM_PROJECTIONS, x.shape[1], generator=generator, dtype=torch.float64
-    )
+    directions = torch.randn(NUM_PROJECTIONS, x.shape[1], generator=generator, dtype=torch.float64)
     directions /= directions.norm(dim=1, keepdim=True)
     projected_x = (x @ directions.T).sort(0).values  # (n, projections)
     projected_y = (y @ directions.T).sort(0).values
