@@ -5,6 +5,7 @@ DistributedDataParallel wrapper. A model keeps its own class and every method, a
 model any number of times or leave parameters unused, and a gradient penalty needs no special case.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -44,6 +45,7 @@ class Devices:
                 f"devices={devices!r}, accelerator={accelerator!r}, precision={precision!r} "
                 f"cannot be had here: {error}"
             ) from error
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its banners
         self.fabric.launch()
         self.precision = precision
         self.device: torch.device = self.fabric.device

@@ -15,16 +15,15 @@ def cosine(total_steps: int, warmup_steps: int = 0, final: float = 0.0) -> Sched
 
     Args:
         total_steps: updates until `final` is reached, at least 1; it stays there after.
-        warmup_steps: updates of the warm-up, 0 to total_steps.
+        warmup_steps: updates of the warm-up; with more than total_steps (a run cut short) the
+            warm-up is not finished.
         final: the last multiplier, at least 0.
 
     >>> schedule = cosine(100, warmup_steps=10, final=0.1)
     >>> [round(schedule(step), 2) for step in (0, 9, 10, 55, 100, 1000)]
     [0.1, 1.0, 1.0, 0.55, 0.1, 0.1]
     """
-    check_steps(total_steps, warmup_steps)
-    if final < 0:
-        raise ValueError(f"final must be at least 0, got {final!r}")
+    check_steps(total_steps, warmup_steps, final)
     decay_steps = max(total_steps - warmup_steps, 1)
 
     def multiplier(step: int) -> float:
@@ -54,9 +53,7 @@ def linear_decay(total_steps: int, warmup_steps: int = 0, final: float = 0.0) ->
     >>> [schedule(step) for step in (0, 25, 100, 200)]
     [1.0, 0.75, 0.0, 0.0]
     """
-    check_steps(total_steps, warmup_steps)
-    if final < 0:
-        raise ValueError(f"final must be at least 0, got {final!r}")
+    check_steps(total_steps, warmup_steps, final)
     decay_steps = max(total_steps - warmup_steps, 1)
 
     def multiplier(step: int) -> float:
@@ -78,10 +75,10 @@ def step_decay(milestones: tuple[int, ...], factor: float) -> Schedule:
     return lambda step: factor ** sum(step >= milestone for milestone in milestones)
 
 
-def check_steps(total_steps: int, warmup_steps: int) -> None:
-    """ValueError unless 0 <= warmup_steps <= total_steps and total_steps is at least 1."""
-    if total_steps < 1 or not 0 <= warmup_steps <= total_steps:
+def check_steps(total_steps: int, warmup_steps: int, final: float) -> None:
+    """ValueError unless total_steps is at least 1 and the others at least 0."""
+    if total_steps < 1 or warmup_steps < 0 or final < 0:
         raise ValueError(
-            "total_steps must be at least 1 and warmup_steps 0 to total_steps; "
-            f"got total_steps={total_steps!r}, warmup_steps={warmup_steps!r}"
+            "total_steps must be at least 1, warmup_steps and final at least 0; got "
+            f"total_steps={total_steps!r}, warmup_steps={warmup_steps!r}, final={final!r}"
         )

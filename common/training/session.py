@@ -66,14 +66,16 @@ class Session:
         """After each step: read the losses, validate, save and stop, each when it is due."""
         run = self.run
         run.steps_done += 1
-        row = {"step": run.steps_done, "epoch": round(loop.epoch, 4)}
+        row = {"step": run.steps_done, "epoch": round(loop.epoch, 4)} | self.learning_rates()
         due = self.monitor.end_step(row, batch)
         if not (due or loop.ended or loop.step >= loop.total or loop.is_validation_due()):
             return
         rows, agreed = self.monitor.read(self.wishes())
         self.clock, save, terminate, interrupt = agreed
         self.monitor.check(rows, self.last_good)
-        rows[-1] |= self.measurements()
+        speed = {"rate": round(self.monitor.progress.rate(), 2), "seconds": round(self.clock, 3)}
+        for row in rows:
+            row |= speed
         if loop.validate is not None and (loop.is_validation_due() or loop.is_over()):
             rows[-1]["valid"] = self.validate(loop)
         self.monitor.write(rows)
@@ -90,14 +92,12 @@ class Session:
         received = self.stop_request.received
         return [*wishes, float(received == signal.SIGTERM), float(received == signal.SIGINT)]
 
-    def measurements(self) -> dict[str, float]:
-        """Learning rates, steps a second and seconds so far, for a line of the metrics."""
-        rates = {}
-        for network in self.run.networks:
-            name = self.run.metric(network, "learning_rate")
-            rates[name] = network.optimiser.param_groups[0]["lr"]
-        speed = self.monitor.progress.rate()
-        return rates | {"rate": round(speed, 2), "seconds": round(self.clock, 3)}
+    def learning_rates(self) -> dict[str, float]:
+        """Each network's learning rate, under the name it has in the metrics."""
+        return {
+            self.run.metric(network, "learning_rate"): network.optimiser.param_groups[0]["lr"]
+            for network in self.run.networks
+        }
 
     @torch.no_grad()
     def validate(self, loop: "Loop") -> float:
