@@ -17,7 +17,9 @@ from common.files import write_text
 from common.projects import ROOT
 
 MAX_BYTES = 1_000_000
-MACHINE_PATH = re.compile(r"(?<![\w.])/(home|Users|root|tmp|mnt|scratch|workspace)/|[A-Z]:\\{1,2}Users")
+MACHINE_PATH = re.compile(
+    r"(?<![\w.])/(home|Users|root|tmp|mnt|scratch|workspace)/|[A-Z]:\\{1,2}Users"
+)
 
 
 class NotebookError(UserError):

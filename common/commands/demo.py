@@ -1,7 +1,7 @@
 """Train one project on an embedded data set, evaluate it, draw samples and execute its notebook.
 
-  dgm demo made
-  dgm demo vae --preset smoke
+dgm demo made
+dgm demo vae --preset smoke
 """
 
 import shutil

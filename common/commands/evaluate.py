@@ -19,7 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     source.add_argument("--goal", help="the committed weights of this goal")
     parser.add_argument("--split", default="test", help="train, valid or test (default: test)")
     parser.add_argument("--metric", action="append", help="only this metric; may be repeated")
-    parser.add_argument("--seed", type=int, default=0, help="of the evaluation's noise (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the evaluation's noise (default: 0)"
+    )
     parser.add_argument("--num-importance-samples", type=int, default=500, metavar="K")
     parser.add_argument("--max-examples", type=int, metavar="N", help="the first N of the split")
     parser.add_argument("--out", type=Path, help="the JSON file (default: in the run's folder)")

@@ -1,7 +1,7 @@
 """List the projects: paper, family, and how their goals stand.
 
-  dgm list
-  dgm list --json
+dgm list
+dgm list --json
 """
 
 import json
@@ -48,7 +48,9 @@ def summary(project) -> dict:
 def goals_line(project) -> str:
     """How many goals are met, missed, open or withdrawn, in words."""
     states = [goal_state(project, goal)["state"] for goal in project.goals]
-    counts = [f"{states.count(s)} {s}" for s in ("met", "missed", "open", "withdrawn") if s in states]
+    counts = [
+        f"{states.count(s)} {s}" for s in ("met", "missed", "open", "withdrawn") if s in states
+    ]
     return "goals: " + (", ".join(counts) or "none declared")
 
 

@@ -15,7 +15,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("goals", nargs="*", metavar="goal", help="only these goals (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument("--accelerator", default="auto", choices=["auto", "cpu", "gpu"])
-    parser.add_argument("--precision", help="training precision (default: the preset's, or 32-true)")
+    parser.add_argument(
+        "--precision", help="training precision (default: the preset's, or 32-true)"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
@@ -48,8 +50,16 @@ def reproduce(project, goal, args: Namespace):
     from common import config as configs
     from common.evaluation import evaluate
     from common.projects import run_folder
-    from common.results import MAX_WEIGHT_BYTES, Result, code_sha256, half_precision
-    from common.results import rebuild, result_path, save_weights, write_result
+    from common.results import (
+        MAX_WEIGHT_BYTES,
+        Result,
+        code_sha256,
+        half_precision,
+        rebuild,
+        result_path,
+        save_weights,
+        write_result,
+    )
     from common.runs import Stopwatch, open_run, train_run
     from common.training import Run
 

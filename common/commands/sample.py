@@ -1,8 +1,8 @@
 """Draw samples from a trained model and save them as a picture.
 
-  dgm sample made
-  dgm sample vae --goal dynamic-mnist -n 100 --seed 3 --out vae.png
-  dgm sample real_nvp --tensor samples.safetensors
+dgm sample made
+dgm sample vae --goal dynamic-mnist -n 100 --seed 3 --out vae.png
+dgm sample real_nvp --tensor samples.safetensors
 """
 
 from argparse import ArgumentParser, Namespace

@@ -1,8 +1,8 @@
 """Train a project with one of its presets; any field of its Config may be overridden.
 
-  dgm train made --preset demo --data digits --seed 1 --set hidden_sizes=256
-  dgm train vae --preset mnist --resume
-  dgm train real_nvp --devices 2 --tensorboard
+dgm train made --preset demo --data digits --seed 1 --set hidden_sizes=256
+dgm train vae --preset mnist --resume
+dgm train real_nvp --devices 2 --tensorboard
 """
 
 import json
@@ -15,7 +15,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("project", help="a folder of projects/, such as made")
     parser.add_argument("--preset", default="demo", help="a named configuration (default: demo)")
     parser.add_argument("--data", help="train on this data set instead of the preset's")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, batches, noise (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of weights, batches, noise (default: 0)"
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -49,7 +51,7 @@ def run(args: Namespace) -> int:
     from common.config import override
     from common.projects import find_project
     from common.results import relative
-    from common.runs import trained_seconds, train_run
+    from common.runs import train_run, trained_seconds
     from common.training import Run
 
     project = find_project(args.project)

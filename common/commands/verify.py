@@ -80,7 +80,9 @@ def recompute(project, result, weights, progress: bool) -> dict:
     config = configs.from_dict(project.training.Config, result.config)
     model, data = rebuild(project, config, weights)
     if data.checksum != result.dataset_sha256:
-        raise ResultError(f"the data set {data.name} is not the one that the number was computed on")
+        raise ResultError(
+            f"the data set {data.name} is not the one that the number was computed on"
+        )
     value = evaluate(
         model,
         data,

@@ -28,6 +28,11 @@ class UnitGaussian(nn.Module):
         return torch.randn(n, len(self.mean), generator=generator) + self.mean
 
 
+def normal(value, variance):
+    """log N(value; 0, variance)."""
+    return -0.5 * (value.square() / variance + math.log(2 * math.pi * variance))
+
+
 class LinearGaussian(nn.Module):
     """z ~ N(0, 1), x | z ~ N(z, 1), so that p(x) = N(0, 2); the proposal is N(slope x, variance)."""
 
@@ -40,9 +45,6 @@ class LinearGaussian(nn.Module):
         x = x.flatten(1)[:, 0]
         eps = torch.randn(num_samples, len(x), generator=generator, dtype=x.dtype)
         z = self.slope * x + math.sqrt(self.variance) * eps
-        normal = lambda v, var: -0.5 * (
-            v.square() / var + math.log(2 * math.pi * var)
-        )  # noqa: E731
         log_joint = normal(z, 1.0) + normal(x - z, 1.0)
         return log_joint - normal(z - self.slope * x, self.variance)
 
