@@ -63,7 +63,9 @@ class Result:
 
     def __post_init__(self):
         if not math.isfinite(self.value):
-            raise ResultError(f"{self.project}/{self.goal}: the value is {self.value}, not a number.")
+            raise ResultError(
+                f"{self.project}/{self.goal}: the value is {self.value}, not a number."
+            )
 
 
 def result_path(project: Project, goal_id: str) -> Path:

@@ -61,4 +61,3 @@ def test_bad_input_is_one_message_and_status_two(arguments, told, capsys, tmp_pa
     captured = capsys.readouterr()
     assert told in captured.err
     assert "Traceback" not in captured.err
-
