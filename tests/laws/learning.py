@@ -13,8 +13,8 @@ class Learning(Law):
     """Gradients reach every parameter, and following them lowers the loss."""
 
     overfit_batch = 4
-    overfit_steps = 150
-    overfit_rate = 0.02
+    overfit_steps = 400  # at most
+    overfit_rate = 0.05
     overfit_nats = 1.0  # how far the loss must fall; a batch of four leaves ln 4 at best
 
     def test_one_batch_can_be_overfitted(self):

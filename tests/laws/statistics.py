@@ -1,4 +1,4 @@
-"""The two tests by which samples are held against a density."""
+"""The tests by which samples are held against a density."""
 
 from __future__ import annotations
 
@@ -48,3 +48,12 @@ def uniform_p_value(values: np.ndarray) -> float:
     True
     """
     return float(stats.kstest(values, "uniform").pvalue)
+
+
+def two_sample_p_value(first: np.ndarray, second: np.ndarray) -> float:
+    """p-value of the Kolmogorov-Smirnov test that two samples have one distribution.
+
+    >>> two_sample_p_value(np.arange(0, 1000, 2), np.arange(1, 1000, 2)) > 0.99
+    True
+    """
+    return float(stats.ks_2samp(first, second, method="asymp").pvalue)

@@ -71,7 +71,7 @@ BREAKS = (
     Break(BOUND, "test_likelihood_is_normalised", NoLogSigma, "log sigma"),
     Break(BOUND, "test_samples_follow_the_model", MostProbable, "thresholds the decoder's means"),
     Break(BOUND, "test_samples_follow_the_model", NarrowPrior, "another distribution than the"),
-    Break(BOUND, "test_samples_follow_the_model", Means, "the decoder's mean"),
+    Break(BOUND, "test_samples_follow_the_model", Means, "the decoder's means"),
     Break(BOUND, "test_samples_follow_the_model", NarrowNoise, "another variance"),
 )
 
