@@ -46,6 +46,8 @@ def flatten(tree: Any) -> tuple[Any, dict[str, Tensor]]:
 
     def keep(tensor: Tensor, path: str) -> str:
         path = path.lstrip("/")
+        while path in tensors:  # keys may hold slashes themselves
+            path += "'"
         same = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
         if tensor.numel() and same in seen:
             return seen[same]

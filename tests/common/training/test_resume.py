@@ -1,7 +1,6 @@
 """A run that is killed at any moment and resumed ends as if nothing had happened."""
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -21,19 +20,17 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 @pytest.fixture(scope="module")
-def processes():
-    """Real processes, forked from a server that has imported torch once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.common.training.trainer"])
-    return context
-
-
-@pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     """A run that nobody interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     train(folder)
     return folder
+
+
+def written(folder: Path) -> int:
+    """When the checkpoint was last written."""
+    path = folder / CHECKPOINT
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def final(folder: Path) -> dict[str, torch.Tensor]:
@@ -65,12 +62,11 @@ def test_killed_at_random_moments_ends_bit_for_bit_the_same(tmp_path, whole, pro
         process = processes.Process(target=train, args=(folder,), kwargs=options)
         process.start()
         time.sleep(0.2 if kills == 0 else 0.02)
-        before = (folder / CHECKPOINT).stat().st_mtime_ns if (folder / CHECKPOINT).exists() else 0
+        before = written(folder)
         waited = time.monotonic()
         while process.is_alive() and time.monotonic() - waited < 20:  # until it trains again
-            if (folder / CHECKPOINT).exists():
-                if (folder / CHECKPOINT).stat().st_mtime_ns != before:
-                    break
+            if written(folder) != before:
+                break
             time.sleep(0.002)
         time.sleep(moments.uniform(0, 0.04))
         if not process.is_alive():
