@@ -24,44 +24,30 @@ from projects.real_nvp.networks import MLP, ResidualNet
 
 
 class ChannelMask:
-    """Halves of dimension 1: entries of a vector, channels of an image (Fig. 3, right).
-
-    Args:
-        flipped: keep the second half and change the first, instead of the other way round.
-    """
-
-    def __init__(self, flipped: bool) -> None:
-        self.flipped = flipped
+    """Halves of dimension 1: entries of a vector, channels of an image (Fig. 3, right)."""
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The kept and the changed half of ``x`` (B, C, ...): (B, ~C/2, ...) each."""
-        first, second = x.tensor_split((x.shape[1] // 2,), dim=1)
-        return (second, first) if self.flipped else (first, second)
+        """(B, C, ...) -> (B, C // 2, ...) and the rest."""
+        half = x.shape[1] // 2
+        first, second = x.split((half, x.shape[1] - half), dim=1)
+        return first, second
 
-    def merge(self, kept: Tensor, changed: Tensor) -> Tensor:
+    def merge(self, first: Tensor, second: Tensor) -> Tensor:
         """The inverse of ``split``."""
-        return torch.cat((changed, kept) if self.flipped else (kept, changed), dim=1)
+        return torch.cat((first, second), dim=1)
 
 
 class CheckerboardMask:
-    """Pixels whose coordinates have an even sum, and the others (Fig. 3, left).
-
-    Args:
-        flipped: keep the odd pixels and change the even ones, instead of the other way round.
-    """
-
-    def __init__(self, flipped: bool) -> None:
-        self.flipped = flipped
+    """Pixels whose coordinates have an even sum, and the others (Fig. 3, left)."""
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The kept and the changed pixels of ``x`` (B, C, H, W), packed: (B, 2C, H/2, W/2) each."""
+        """(B, C, H, W) -> the even and the odd pixels, packed: (B, 2C, H/2, W/2) each."""
         even = torch.cat((x[..., ::2, ::2], x[..., 1::2, 1::2]), dim=1)
         odd = torch.cat((x[..., ::2, 1::2], x[..., 1::2, ::2]), dim=1)
-        return (odd, even) if self.flipped else (even, odd)
+        return even, odd
 
-    def merge(self, kept: Tensor, changed: Tensor) -> Tensor:
+    def merge(self, even: Tensor, odd: Tensor) -> Tensor:
         """The inverse of ``split``."""
-        even, odd = (changed, kept) if self.flipped else (kept, changed)
         (top_left, bottom_right), (top_right, bottom_left) = even.chunk(2, 1), odd.chunk(2, 1)
         return unsqueeze(torch.cat((top_left, top_right, bottom_left, bottom_right), dim=1))
 
@@ -84,6 +70,56 @@ def unsqueeze(x: Tensor) -> Tensor:
     return x.reshape(b, c // 4, 2 * h, 2 * w)
 
 
+def per_channel(values: Tensor, like: Tensor) -> Tensor:
+    """``values`` (C,) shaped to broadcast along dimension 1 of ``like`` (B, C, ...)."""
+    return values.view(-1, *(1 for _ in like.shape[2:]))
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation as a bijection: (x - mu) / sqrt(sigma^2 + eps)  (Sec. 3.7).
+
+    While training, the statistics are a weighted average of the running ones and the batch's, and
+    the gradient goes through the batch's alone (App. E). In evaluation they are the running ones,
+    fixed, so each example has its own exact density. ``inverse`` always uses the running ones.
+
+    Args:
+        num_channels: size of dimension 1; each entry of it has its own statistics.
+        momentum: weight of the running statistics.
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_channels: int, *, momentum: float = 0.9, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.register_buffer("mean", torch.zeros(num_channels))
+        self.register_buffer("variance", torch.ones(num_channels))
+
+    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean (C,) and variance + eps (C,) that ``forward`` uses, the running ones updated."""
+        if not self.training:
+            return self.mean, self.variance + self.eps
+        variance, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
+        mean = torch.lerp(mean, self.mean, self.momentum)
+        variance = torch.lerp(variance, self.variance, self.momentum)
+        self.mean.copy_(mean.detach())
+        self.variance.copy_(variance.detach())
+        return mean, variance + self.eps
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The normalised ``x`` (B, C, ...) and log |det| (B,), one value for all."""
+        mean, variance = self.statistics(x)
+        log_abs_det = -0.5 * math.prod(x.shape[2:]) * variance.log().sum()
+        y = (x - per_channel(mean, x)) * per_channel(variance.rsqrt(), x)
+        return y, log_abs_det.expand(len(x))
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The ``x`` (B, C, ...) of a normalised ``y``, and log |det| (B,) of the way back."""
+        variance = self.variance + self.eps
+        log_abs_det = 0.5 * math.prod(y.shape[2:]) * variance.log().sum()
+        x = y * per_channel(variance.sqrt(), y) + per_channel(self.mean, y)
+        return x, log_abs_det.expand(len(y))
+
+
 class AffineCoupling(nn.Module):
     """One half scales and shifts the other: y_2 = x_2 * exp(s(x_1)) + t(x_1)  (Eqs. 4-5).
 
@@ -91,126 +127,107 @@ class AffineCoupling(nn.Module):
     the same as itself. s is a learned scale times a hyperbolic tangent (Sec. 4.1).
 
     Args:
-        mask: which half is kept.
         network: maps the kept half to raw scale and shift, stacked in dimension 1.
-        scale_shape: shape of the learned scale, to be broadcast against the changed half.
+        num_changed: entries or channels of the changed half.
+        batch_norm: normalises the changed half afterwards (Sec. 3.7), or None.
     """
 
     def __init__(
-        self,
-        mask: ChannelMask | CheckerboardMask,
-        network: nn.Module,
-        scale_shape: tuple[int, ...],
+        self, network: nn.Module, num_changed: int, batch_norm: BatchNorm | None = None
     ) -> None:
         super().__init__()
-        self.mask = mask
         self.network = network
-        self.scale = nn.Parameter(torch.ones(scale_shape))
+        self.scale = nn.Parameter(torch.ones(num_changed))
+        self.batch_norm = batch_norm
 
     def scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         """s and t for the changed half, from the kept one."""
-        # The network may compute in bfloat16 (autocast); what enters log-determinants may not.
-        raw, shift = self.network(kept).to(kept.dtype).chunk(2, dim=1)
-        return self.scale * torch.tanh(raw), shift
+        raw, shift = self.network(kept).chunk(2, dim=1)
+        return per_channel(self.scale, raw) * torch.tanh(raw), shift
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        kept, changed = self.mask.split(x)
+    def forward(self, kept: Tensor, changed: Tensor) -> tuple[Tensor, Tensor]:
+        """The changed half's new value and log |det| (B,)."""
         s, t = self.scale_and_shift(kept)
-        return self.mask.merge(kept, changed * s.exp() + t), s.flatten(1).sum(1)
+        changed, log_abs_det = changed * s.exp() + t, s.flatten(1).sum(1)
+        if self.batch_norm is None:
+            return changed, log_abs_det
+        changed, log_abs_det_norm = self.batch_norm(changed)
+        return changed, log_abs_det + log_abs_det_norm
 
-    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        kept, changed = self.mask.split(y)
+    def inverse(self, kept: Tensor, changed: Tensor) -> tuple[Tensor, Tensor]:
+        """The changed half's old value and log |det| (B,) of the way back."""
+        log_abs_det = 0.0
+        if self.batch_norm is not None:
+            changed, log_abs_det = self.batch_norm.inverse(changed)
         s, t = self.scale_and_shift(kept)
-        return self.mask.merge(kept, (changed - t) * (-s).exp()), -s.flatten(1).sum(1)
+        return (changed - t) * (-s).exp(), log_abs_det - s.flatten(1).sum(1)
 
 
-class BatchNorm(nn.Module):
-    """Batch normalisation as a bijection: (x - mu) / sqrt(sigma^2 + eps)  (Sec. 3.7, Eq. 13).
+class Couplings(nn.Module):
+    """Couplings one after the other, the two halves of a mask taking turns (Sec. 3.4-3.5).
 
-    While training, the statistics are a weighted average of the running ones and the batch's, and
-    the gradient goes through the batch's alone (App. E). In evaluation they are the running ones,
-    fixed, so each example has its own exact density. ``inverse`` always uses the running ones.
+    The halves are gathered once, before the first coupling, and put back after the last.
 
     Args:
-        shape: one example, (D,) or (C, H, W); statistics are for each D or C.
-        momentum: weight of the running statistics.
-        eps: added to the variance.
+        mask: how an example falls into halves; the first coupling keeps the first.
+        layers: the couplings.
     """
 
-    def __init__(self, shape: Sequence[int], *, momentum: float = 0.9, eps: float = 1e-5) -> None:
+    def __init__(
+        self, mask: ChannelMask | CheckerboardMask, layers: Sequence[AffineCoupling]
+    ) -> None:
         super().__init__()
-        self.momentum, self.eps = momentum, eps
-        self.num_positions = math.prod(shape[1:])
-        self.register_buffer("mean", torch.zeros(shape[0], *(1 for _ in shape[1:])))
-        self.register_buffer("variance", torch.ones(shape[0], *(1 for _ in shape[1:])))
-
-    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance + eps, one for each channel."""
-        if not self.training:
-            return self.mean, self.variance + self.eps
-        dims = [0, *range(2, x.ndim)]
-        variance, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
-        mean = torch.lerp(mean[0], self.mean, self.momentum)
-        variance = torch.lerp(variance[0], self.variance, self.momentum)
-        self.mean.copy_(mean.detach())
-        self.variance.copy_(variance.detach())
-        return mean, variance + self.eps
+        self.mask = mask
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, variance = self.statistics(x)
-        log_abs_det = -0.5 * self.num_positions * variance.log().sum()
-        return (x - mean) * variance.rsqrt(), log_abs_det.expand(len(x))
-
-    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        variance = self.variance + self.eps
-        log_abs_det = 0.5 * self.num_positions * variance.log().sum()
-        return y * variance.sqrt() + self.mean, log_abs_det.expand(len(y))
-
-
-class Stack(nn.Sequential):
-    """Bijections one after the other: outputs compose, log-determinants add (Sec. 3.5)."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        total = x.new_zeros(len(x))
-        for bijection in self:
-            x, log_abs_det = bijection(x)
+        halves, total = list(self.mask.split(x)), x.new_zeros(len(x))
+        for i, layer in enumerate(self.layers):
+            kept, changed = i % 2, 1 - i % 2
+            halves[changed], log_abs_det = layer(halves[kept], halves[changed])
             total = total + log_abs_det
-        return x, total
+        return self.mask.merge(*halves), total
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        total = z.new_zeros(len(z))
-        for bijection in reversed(self):
-            z, log_abs_det = bijection.inverse(z)
+        halves, total = list(self.mask.split(z)), z.new_zeros(len(z))
+        for i, layer in reversed(list(enumerate(self.layers))):
+            kept, changed = i % 2, 1 - i % 2
+            halves[changed], log_abs_det = layer.inverse(halves[kept], halves[changed])
             total = total + log_abs_det
-        return z, total
+        return self.mask.merge(*halves), total
 
 
-class Squeezed(nn.Module):
-    """Channel-wise couplings at half the resolution, then half of the dimensions factored out.
+class Scale(nn.Module):
+    """One scale of the multi-scale architecture (Sec. 3.6), and all coarser ones inside it.
 
-    ``rest`` transforms the first half of the channels; the second is finished, Gaussian (Eqs. 14-16).
-    The result is un-squeezed, so x and z always have one shape.
+    Checkerboard couplings, a squeeze, channel-wise couplings, and half of the dimensions factored
+    out: ``rest`` transforms the first half of the channels, the other is finished (Eqs. 14-16).
+    Finished dimensions go back to their places, so x and z have one shape, (B, C, H, W).
 
     Args:
-        couplings: act on (4C, H/2, W/2).
-        rest: the coarser scales, acting on (2C, H/2, W/2).
+        fine: couplings at (C, H, W).
+        coarse: couplings at (4C, H/2, W/2).
+        rest: the coarser scales, at (2C, H/2, W/2).
     """
 
-    def __init__(self, couplings: nn.Module, rest: nn.Module) -> None:
+    def __init__(self, fine: Couplings, coarse: Couplings, rest: nn.Module) -> None:
         super().__init__()
-        self.couplings, self.rest = couplings, rest
+        self.fine, self.coarse, self.rest = fine, coarse, rest
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        h, log_abs_det = self.couplings(squeeze(x))  # (B, 4C, H/2, W/2)
+        h, log_abs_det_fine = self.fine(x)
+        h, log_abs_det_coarse = self.coarse(squeeze(h))  # (B, 4C, H/2, W/2)
         h, finished = h.chunk(2, dim=1)  # (B, 2C, H/2, W/2) each
         h, log_abs_det_rest = self.rest(h)
-        return unsqueeze(torch.cat((h, finished), dim=1)), log_abs_det + log_abs_det_rest
+        z = unsqueeze(torch.cat((h, finished), dim=1))  # (B, C, H, W)
+        return z, log_abs_det_fine + log_abs_det_coarse + log_abs_det_rest
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
         h, finished = squeeze(z).chunk(2, dim=1)  # (B, 2C, H/2, W/2) each
         h, log_abs_det_rest = self.rest.inverse(h)
-        x, log_abs_det = self.couplings.inverse(torch.cat((h, finished), dim=1))
-        return unsqueeze(x), log_abs_det + log_abs_det_rest
+        h, log_abs_det_coarse = self.coarse.inverse(torch.cat((h, finished), dim=1))
+        x, log_abs_det_fine = self.fine.inverse(unsqueeze(h))  # (B, C, H, W)
+        return x, log_abs_det_rest + log_abs_det_coarse + log_abs_det_fine
 
 
 class RealNVP(nn.Module):
@@ -283,7 +300,7 @@ def vector_real_nvp(
         num_dims: length D of one example, at least 2.
         num_couplings: coupling layers, at least 2 so that every dimension is changed.
         hidden_sizes: hidden widths of each fully connected conditioner.
-        batch_norm: follow each coupling by a :class:`BatchNorm`.
+        batch_norm: normalise each half after it was changed.
         generator: draws the initial weights.
 
     Example:
@@ -298,16 +315,14 @@ def vector_real_nvp(
             f"a coupling needs two halves and a stack two couplings: expected num_dims >= 2 and "
             f"num_couplings >= 2, got {num_dims} and {num_couplings}"
         )
-    layers: list[nn.Module] = []
+    halves = (num_dims // 2, num_dims - num_dims // 2)
+    layers = []
     for i in range(num_couplings):
-        flipped = i % 2 == 1
-        halves = (num_dims // 2, num_dims - num_dims // 2)
-        num_kept, num_changed = reversed(halves) if flipped else halves
+        num_kept, num_changed = halves[i % 2], halves[1 - i % 2]
         network = MLP((num_kept, *hidden_sizes, 2 * num_changed), generator=generator)
-        layers.append(AffineCoupling(ChannelMask(flipped), network, (num_changed,)))
-        if batch_norm:
-            layers.append(BatchNorm((num_dims,)))
-    return RealNVP((num_dims,), Stack(*layers))
+        norm = BatchNorm(num_changed) if batch_norm else None
+        layers.append(AffineCoupling(network, num_changed, norm))
+    return RealNVP((num_dims,), Couplings(ChannelMask(), layers))
 
 
 def image_real_nvp(
@@ -329,7 +344,7 @@ def image_real_nvp(
         num_scales: at least 1.
         num_hidden: feature maps of the first scale's conditioners; each scale has twice the last's.
         num_blocks: residual blocks of each conditioner.
-        batch_norm: follow each coupling by a :class:`BatchNorm`.
+        batch_norm: normalise each half after it was changed.
         generator: draws the initial weights.
     """
     channels, height, width = shape
@@ -339,24 +354,23 @@ def image_real_nvp(
             f"cannot be: use fewer scales, or pad the images"
         )
 
-    def couplings(mask: type, n: int, shape: tuple[int, int, int], num_hidden: int) -> Stack:
-        c, h, w = shape
-        c = 2 * c if mask is CheckerboardMask else c // 2  # channels of each half
-        layers: list[nn.Module] = []
-        for i in range(n):
-            network = ResidualNet(c, num_hidden, 2 * c, num_blocks, generator=generator)
-            layers.append(AffineCoupling(mask(i % 2 == 1), network, (c, 1, 1)))
-            if batch_norm:
-                layers.append(BatchNorm(shape))
-        return Stack(*layers)
+    def couplings(
+        mask: ChannelMask | CheckerboardMask, n: int, half: int, num_hidden: int
+    ) -> Couplings:
+        layers = []
+        for _ in range(n):
+            network = ResidualNet(half, num_hidden, 2 * half, num_blocks, generator=generator)
+            norm = BatchNorm(half) if batch_norm else None
+            layers.append(AffineCoupling(network, half, norm))
+        return Couplings(mask, layers)
 
-    def scale(shape: tuple[int, int, int], num_scales: int, num_hidden: int) -> Stack:
-        c, h, w = shape
+    def scale(channels: int, num_scales: int, num_hidden: int) -> nn.Module:
         if num_scales == 1:
-            return couplings(CheckerboardMask, 4, shape, num_hidden)
-        fine = couplings(CheckerboardMask, 3, shape, num_hidden)
-        coarse = couplings(ChannelMask, 3, (4 * c, h // 2, w // 2), num_hidden)
-        rest = scale((2 * c, h // 2, w // 2), num_scales - 1, 2 * num_hidden)
-        return Stack(*fine, Squeezed(coarse, rest))
+            return couplings(CheckerboardMask(), 4, 2 * channels, num_hidden)
+        return Scale(
+            fine=couplings(CheckerboardMask(), 3, 2 * channels, num_hidden),
+            coarse=couplings(ChannelMask(), 3, 2 * channels, num_hidden),
+            rest=scale(2 * channels, num_scales - 1, 2 * num_hidden),
+        )
 
-    return RealNVP(shape, scale((channels, height, width), num_scales, num_hidden))
+    return RealNVP(shape, scale(channels, num_scales, num_hidden))

@@ -59,7 +59,7 @@ class ResidualBlock(nn.Module):
         self.second = WeightNormConv2d(num_hidden, num_hidden, 3)
 
     def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(F.relu(self.first(F.relu(h))))
+        return h + self.second(F.relu_(self.first(F.relu(h))))
 
 
 class ResidualNet(nn.Module):
@@ -90,5 +90,9 @@ class ResidualNet(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, kept: Tensor) -> Tensor:
+        kept = kept.contiguous(memory_format=torch.channels_last)  # faster convolutions
         h = self.blocks(self.first(kept))  # (B, num_hidden, H, W)
-        return self.last(F.relu(h))  # (B, num_out, H, W)
+        # The hidden layers may compute in bfloat16 (autocast), s and t may not: where a background
+        # pixel is magnified fifty times, three digits of t would blur its latent.
+        with torch.autocast(h.device.type, enabled=False):
+            return self.last(F.relu(h).to(self.last.weight.dtype))  # (B, num_out, H, W)

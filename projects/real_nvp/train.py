@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,6 +54,16 @@ RING = Config(
 PRESETS = {
     "paper": Config(),
     "ring": RING,
+    "mnist": replace(
+        IMAGES,
+        data="mnist",
+        alpha=0.01,
+        num_blocks=2,
+        num_hidden=32,
+        steps=6_000,
+        validate_every=750,
+        precision="bf16-mixed",
+    ),
 }
 
 
