@@ -136,7 +136,7 @@ class Scale(Preprocess):
         _check_levels(self.num_levels)
 
     def __call__(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        return _as_float(x) / _levels(self)
+        return x / _levels(self)  # integers become the default float in the same pass
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * _levels(self)
