@@ -10,6 +10,8 @@ Sec. 3.6 and 4.1 of the paper: residual networks with weight normalisation. Its 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,7 +29,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, sizes: tuple[int, ...], *, generator: torch.Generator) -> None:
         layers: list[nn.Module] = []
-        for num_in, num_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for num_in, num_out in pairwise(sizes):
             layers += [nn.Linear(num_in, num_out), nn.ReLU(inplace=True)]
         super().__init__(*layers[:-1])
         initialise(self, generator)

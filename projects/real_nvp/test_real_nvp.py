@@ -7,18 +7,16 @@ import math
 import pytest
 import torch
 
-from projects.real_nvp.model import (
+from projects.real_nvp.couplings import (
     AffineCoupling,
     BatchNorm,
     ChannelMask,
     CheckerboardMask,
     Couplings,
-    RealNVP,
-    image_real_nvp,
     squeeze,
     unsqueeze,
-    vector_real_nvp,
 )
+from projects.real_nvp.model import RealNVP, image_real_nvp, vector_real_nvp
 from projects.real_nvp.networks import MLP, WeightNormConv2d
 from tests import laws
 from tests.laws import seeded
@@ -236,10 +234,10 @@ def test_log_prob_is_summed_in_single_precision_under_autocast():
 
 
 def test_images_that_cannot_be_halved_are_refused():
-    with pytest.raises(ValueError, match="num_scales=3.*28 x 28.*fewer scales"):
+    with pytest.raises(ValueError, match=r"num_scales=3.*28 x 28.*fewer scales"):
         image_real_nvp((1, 28, 28), num_scales=3, num_hidden=4, num_blocks=1, generator=seeded(0))
 
 
 def test_vectors_need_two_halves():
-    with pytest.raises(ValueError, match="num_dims >= 2.*got 1"):
+    with pytest.raises(ValueError, match=r"num_dims >= 2.*got 1"):
         vector_real_nvp(1, num_couplings=2, hidden_sizes=(4,), generator=seeded(0))
