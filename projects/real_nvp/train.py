@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 from torch.optim import Adam
 
 from common.data import Compose, Dataset, Logit, Scale, UniformDequantisation, bits_per_dim, load
@@ -38,32 +37,42 @@ class Config:
     precision: str = "32-true"
 
 
-IMAGES = Config(flip=False, warmup_steps=100, final_rate=0.0, clip_norm=1.0)
-RING = Config(
-    data="ring",
-    fresh_samples=True,
+SMALL = Config(  # what the presets for one or two CPU cores share
+    data="digits",
     flip=False,
-    batch_size=512,
-    steps=12_000,
-    validate_every=1_000,
-    warmup_steps=200,
+    num_blocks=1,
+    num_hidden=32,
+    learning_rate=2e-3,
+    warmup_steps=100,
     final_rate=0.0,
-    scale_penalty=0.0,
     clip_norm=1.0,
 )
 PRESETS = {
-    "paper": Config(),
-    "ring": RING,
+    "smoke": replace(SMALL, num_hidden=8, steps=20, validate_every=10),
+    "demo": replace(SMALL, steps=1_000, validate_every=100),
+    "ring": replace(
+        SMALL,
+        data="ring",
+        fresh_samples=True,
+        batch_size=512,
+        learning_rate=1e-3,
+        warmup_steps=200,
+        steps=12_000,
+        validate_every=1_000,
+        scale_penalty=0.0,
+    ),
+    "digits": replace(SMALL, steps=3_000, validate_every=100),
     "mnist": replace(
-        IMAGES,
+        SMALL,
         data="mnist",
         alpha=0.01,
         num_blocks=2,
-        num_hidden=32,
+        learning_rate=1e-3,
         steps=6_000,
         validate_every=750,
         precision="bf16-mixed",
     ),
+    "paper": Config(),
 }
 
 
@@ -135,9 +144,5 @@ def validation(model: RealNVP, data: Dataset) -> float:
     nll_nats = torch.cat([-model.log_prob(part) for part in parts])
     if data.num_levels is None:
         return nll_nats.mean().item()
-    return mean_bits(nll_nats, torch.cat(parts), data)
-
-
-def mean_bits(nll_nats: Tensor, y: Tensor, data: Dataset) -> float:
-    """Mean bits per dimension of preprocessed images ``y`` (B, C, H, W)."""
-    return bits_per_dim(nll_nats, data.num_dims, data.preprocess, y=y).mean().item()
+    bits = bits_per_dim(nll_nats, data.num_dims, data.preprocess, y=torch.cat(parts))
+    return bits.mean().item()
