@@ -50,16 +50,17 @@ SMALL = Config(  # what the presets for one or two CPU cores share
 PRESETS = {
     "smoke": replace(SMALL, num_hidden=8, steps=20, validate_every=10),
     "demo": replace(SMALL, steps=1_000, validate_every=100),
-    "ring": replace(
-        SMALL,
+    "ring": Config(
         data="ring",
+        flip=False,
         fresh_samples=True,
         batch_size=512,
-        learning_rate=1e-3,
         warmup_steps=200,
+        final_rate=0.0,
+        scale_penalty=0.0,
+        clip_norm=1.0,
         steps=12_000,
         validate_every=1_000,
-        scale_penalty=0.0,
     ),
     "digits": replace(SMALL, steps=3_000, validate_every=100),
     "mnist": replace(
