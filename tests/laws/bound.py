@@ -29,7 +29,7 @@ class Bound(LatentModel):
         model, x = self._model_and_examples()
         grid = self.grid(model, x)
         exact = grid.expectation(grid.log_weights)
-        for num_samples, repeats in ((1, 2000), (5, 400)):
+        for num_samples, repeats in ((1, 5000), (5, 1000)):
             with torch.no_grad():
                 rows = x.repeat_interleave(repeats, 0)
                 estimate = model.elbo(rows, num_samples=num_samples, generator=seeded(70))
@@ -49,7 +49,7 @@ class Bound(LatentModel):
         model, x = self._model_and_examples()
         grid = self.grid(model, x)
         _assert_means(
-            self._log_weights(model, x, 4000).T,
+            self._log_weights(model, x, 10_000).T,
             grid.expectation(grid.log_weights),
             "log_weights(x).mean(0) against E_q[log p(x,z) - log q(z|x)]",
             "log q(z|x) added instead of subtracted, a missing log prior, or a missing constant",
@@ -59,7 +59,7 @@ class Bound(LatentModel):
         """E_q[w] = p(x), in the form E_q[w / (p(x) + w)]: bounded, so its variance is finite."""
         model, x = self._model_and_examples()
         grid, log_evidence = self.grid(model, x), self.log_evidence(model, x)
-        log_weights = self._log_weights(model, x, 4000)
+        log_weights = self._log_weights(model, x, 10_000)
         _assert_means(
             torch.sigmoid(log_weights - log_evidence).T,
             grid.expectation(torch.sigmoid(grid.log_weights - log_evidence)),

@@ -38,6 +38,8 @@ class LatentModel(Sampler):
     for an encoder that returns something else, or another prior.
     """
 
+    overfit_nats = 0.5  # less than elsewhere: one or two latents, and a bound, cost nats
+
     def prior(self, model: nn.Module, latent_size: int) -> Distribution:
         """p(z); the default is N(0, I)."""
         zeros = torch.zeros(latent_size, dtype=torch.float64)

@@ -155,6 +155,7 @@ class TinyVAE(nn.Module):
         self.encoder_out = drawn(generator, 2 * latent_size, 8)
         self.decoder_in = drawn(generator, 8, latent_size)
         self.decoder_out = drawn(generator, num_dims * (1 if binary else 2), 8)
+        self.bias = drawn(generator, num_dims * (1 if binary else 2))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         check(x, self.num_dims)
@@ -162,7 +163,7 @@ class TinyVAE(nn.Module):
         return mean, log_std.exp()
 
     def decode(self, z: Tensor) -> Tensor:
-        return torch.tanh(z @ self.decoder_in.T) @ self.decoder_out.T
+        return torch.tanh(z @ self.decoder_in.T) @ self.decoder_out.T + self.bias
 
     def terms(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x_d|z) of every dimension, (..., B, D)."""
