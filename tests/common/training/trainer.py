@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam
 
 from common.data import Split
-from common.training import Run, cosine, initialise
+from common.training import NonFiniteLoss, Run, TrainingError, cosine, initialise
 
 STEPS, BATCH = 60, 16
 
@@ -49,6 +49,7 @@ class Denoiser(nn.Module):
         self.norm = nn.BatchNorm1d(12) if norm else nn.Identity()
         self.dropout = nn.Dropout(0.2)
         self.decode = nn.Linear(12, 4)
+        self.unused = nn.Parameter(torch.ones(2))
         initialise(self, generator)
 
     def error(self, x: Tensor, *, generator: torch.Generator) -> Tensor:
@@ -149,12 +150,38 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--devices", type=int, default=1)
-    parser.add_argument("--break-at", type=int)
     args = parser.parse_args()
     run, model = train(args.folder / "train", norm=False, devices=args.devices)
     save(run, args.folder / "train.safetensors", model)
     run, source, critic = duel(args.folder / "duel", devices=args.devices)
     save(run, args.folder / "duel.safetensors", source, critic)
+    if args.devices > 1:
+        errors = [broken(args.folder / "broken", args.devices), odd(run)]
+        if run.is_main:
+            (args.folder / "errors.json").write_text(json.dumps(errors))
+
+
+def broken(folder: Path, devices: int) -> str:
+    """What is said when one example, in the last process's share, makes the loss infinite."""
+    run = Run(folder, progress=False, devices=devices)
+    model, optimiser = run.setup(nn.Linear(4, 1), SGD, lr=0.1)
+    loop = run.batches(make_split(), BATCH, steps=40)
+    try:
+        for x in loop:
+            is_bad = loop.step == 20 and run.devices.rank == devices - 1
+            run.step(model(x).mean() + (float("inf") if is_bad else 0.0), optimiser)
+    except NonFiniteLoss as error:
+        return str(error)
+    return "no error"
+
+
+def odd(run: Run) -> str:
+    """What is said to a batch that cannot be shared."""
+    try:
+        run.batches(make_split(), BATCH + 1, steps=1)
+    except TrainingError as error:
+        return str(error)
+    return "no error"
 
 
 def save(run: Run, path: Path, *models: nn.Module) -> None:
