@@ -149,6 +149,7 @@ class VAE(nn.Module):
         log_ratio = 0.5 * ((eps.square() - z.square()).sum(-1) + log_variance.sum(-1))
         return self.decoder.log_prob(flat, z) + log_ratio
 
+    @torch.no_grad()
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """Draw n independent x ~ p(x), (n, *event_shape): z from the prior, then x from p(x|z)."""
         x = self.decoder.sample(self.sample_prior(n, generator=generator), generator)

@@ -36,8 +36,8 @@ class Config:
 
 
 PRESETS = {
-    "smoke": Config(hidden_sizes=(32,), epochs=2, learning_rate=3e-3),
-    "demo": Config(hidden_sizes=(200, 200), epochs=300, learning_rate=2e-3),
+    "smoke": Config(hidden_sizes=(50,), epochs=20, learning_rate=5e-3),
+    "demo": Config(hidden_sizes=(100, 100), epochs=300, learning_rate=4e-3),
     # Ours, for the goal: the network of Burda et al. (2016), Section 5, on a shorter schedule.
     "mnist": Config(
         data="mnist",
