@@ -1,10 +1,30 @@
 """The laws: properties that every model of a kind must have.
 
+A project's test inherits the laws of its kind and supplies a tiny model, and has the whole battery:
+
 >>> from tests import laws
 >>> from tests.laws import seeded
->>> class TestMine(laws.BinaryMass, laws.Autoregressive):  # three lines give the whole battery
+>>> class TestMine(laws.BinaryMass, laws.Autoregressive):
 ...     def model(self):
 ...         return MADE(num_dims=6, hidden_sizes=(16,), generator=seeded(0))
+
+================= ================================================== =============================
+law               what holds                                         what the model offers
+================= ================================================== =============================
+Module            state, seeds, dtypes, batches, errors, learning    log_prob or elbo
+Sampler           the generator decides the draws                    sample(n, *, generator)
+BinaryMass        2^D masses sum to one, samples follow them         log_prob, sample
+Autoregressive    conditionals see earlier dimensions, no others     conditional_logits, ordering
+CachedSampler     cached samples are the naive ones, bit for bit     sample, sample_naive
+ContinuousDensity integrates to one in 1-2 D, samples follow it      log_prob, sample
+Flow              inverse, log-determinant, change of variables      forward, inverse, sample
+Bound             elbo <= iwae_k <= log p, with log p by quadrature  elbo, log_weights, encode, ...
+================= ================================================== =============================
+
+Every kind but `Module` itself includes `Module`, and all but `Autoregressive` and `Flow` include
+`Sampler`. The seed of ``seeded`` is the only randomness of a law; where a law is statistical its
+level is `statistics.ALPHA` or five standard errors. A law that a paper's model does not obey is
+switched off by name, with the reason: ``test_batch_of_one_is_a_row_of_the_batch = None  # ...``.
 """
 
 from tests.laws.base import seeded

@@ -74,16 +74,20 @@ class State(Law):
             other = self.build()
 
         def step():
-            optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
-            self.loss(model, x, seeded(13)).backward()
-            optimiser.step()
+            torch.optim.SGD(model.parameters(), lr=0.01).step()
+
+        def fused_step():  # which leaves Tensor._version as it was
+            torch.optim.Adam(model.train().parameters(), lr=0.01, fused=True).step()
+            model.eval()
 
         def replace():
             for parameter in model.parameters():
                 parameter.data = parameter.data * 0.9
 
+        self.loss(model, x, seeded(13)).backward()
         ways = {
-            "an optimiser step": step,
+            "an optimiser's step": step,
+            "a fused optimiser's step between train() and eval()": fused_step,
             "load_state_dict": lambda: self._load(model, other),
             "parameter.data = ...": replace,
             "parameter.data = ... again": replace,
