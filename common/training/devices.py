@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterable
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from common.training.errors import TrainingError
@@ -35,6 +34,8 @@ class Devices:
             raise TrainingError(f"devices must be at least 1, got {devices!r}")
         if devices > 1:
             check_launchable()
+        from lightning_fabric import Fabric  # a second's import that evaluation does not need
+
         try:
             strategy = "ddp" if devices > 1 else "auto"
             self.fabric = Fabric(

@@ -3,13 +3,15 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_fabric.plugins import Precision
 from torch import nn
 
+if TYPE_CHECKING:
+    from lightning_fabric.plugins import Precision
 
-def in_precision(module: nn.Module, precision: Precision) -> nn.Module:
+
+def in_precision(module: nn.Module, precision: "Precision") -> nn.Module:
     """The module itself for "32-true", else a view of it that computes in another precision.
 
     The view shares everything with the module (parameters, mode, attributes) and is an instance of
@@ -35,7 +37,7 @@ def own_methods(kind: type[nn.Module]) -> list[str]:
     ]
 
 
-def compute_in(precision: Precision, method: Callable) -> Callable:
+def compute_in(precision: "Precision", method: Callable) -> Callable:
     """A bound method, its inputs, computation and outputs in the precision's hands."""
     is_mixed = precision.precision.endswith("-mixed")
 
