@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from common.training.run import Run
 
 
+ENDLESS = 2**62  # steps, where only the clock ends a loop
+
+
 class Loop:
     """What `run.batches(...)` returns: iterate over it once; each iteration is one step.
 
@@ -71,7 +74,7 @@ class Loop:
         known = [limit for limit in limits if limit is not None]
         if not known and self.run.max_seconds is None:
             raise TrainingError("give the loop an end: epochs=, steps=, or a budget of the run")
-        return min(known, default=2**62)
+        return min(known, default=ENDLESS)
 
     def __len__(self) -> int:
         """Steps from the first to the last, unless validation or the clock ends it before."""

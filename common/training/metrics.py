@@ -73,11 +73,11 @@ def finite(value: Any) -> Any:
 
 
 def event_writer(folder: Path, step: int) -> Any:
-    """A TensorBoard writer that discards events of an earlier attempt from `step` on."""
+    """A TensorBoard writer that discards what an earlier attempt wrote after `step`."""
     check_tensorboard()
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder), purge_step=step)
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def check_tensorboard() -> None:

@@ -6,7 +6,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-BAR = "{desc} {percentage:3.0f}%|{bar:12}| {n_fmt}/{total_fmt} {postfix} [{remaining} {rate_fmt}]"
+BAR = "{desc}|{bar:10}| {n_fmt}/{total_fmt}{postfix} {remaining}"
+ENDLESS = "{desc}{n_fmt} steps{postfix} {elapsed}"
 
 
 class Progress:
@@ -17,14 +18,20 @@ class Progress:
 
     Args:
         label: the first word.
-        total: steps there will be.
+        total: steps there will be, or None if only the clock ends the run.
         done: steps already made.
         enabled: False says nothing at all.
         stream: where to write; stderr if None.
     """
 
     def __init__(
-        self, label: str, *, total: int, done: int, enabled: bool, stream: TextIO | None = None
+        self,
+        label: str,
+        *,
+        total: int | None,
+        done: int,
+        enabled: bool,
+        stream: TextIO | None = None,
     ) -> None:
         self.label, self.total, self.step, self.enabled = label, total, done, enabled
         self.stream = stream or sys.stderr
@@ -38,11 +45,11 @@ class Progress:
             self.bar = tqdm(
                 total=total,
                 initial=done,
-                desc=label[:14],
+                desc=label[:12],
                 file=self.stream,
-                bar_format=BAR,
-                unit=" steps",
+                bar_format=BAR if total else ENDLESS,
                 dynamic_ncols=True,
+                leave=True,
             )
 
     def rate(self) -> float:
@@ -61,7 +68,7 @@ class Progress:
             if now - self.spoke > 0.1:
                 self.show(now)
             return
-        tenth = self.total / 10
+        tenth = self.total / 10 if self.total else float("inf")
         if now - self.spoke > 60 or (now - self.spoke > 1 and before // tenth != step // tenth):
             self.show(now)
 
@@ -69,14 +76,15 @@ class Progress:
         """Draw the bar, or write a line."""
         self.spoke = now
         values = [f"{name} {value:.4g}" for name, value in self.values().items()]
+        rate = self.rate()
+        values.append(f"{rate:.0f}/s" if rate >= 100 else f"{rate:.3g}/s")
         if self.bar is not None:
-            self.bar.set_postfix_str(" ".join(values), refresh=False)
+            self.bar.postfix = " ".join(values)
             self.bar.n = self.step
             self.bar.refresh()
         else:
-            parts = [f"{self.label}: step {self.step}/{self.total}", *values]
-            parts.append(f"{self.rate():.4g} steps/s")
-            print("  ".join(parts), file=self.stream, flush=True)
+            of = f"/{self.total}" if self.total else ""
+            print(f"{self.label}: step {self.step}{of} ", *values, file=self.stream, flush=True)
 
     def values(self) -> dict[str, float]:
         """The numbers there are so far."""

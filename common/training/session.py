@@ -9,6 +9,7 @@ import torch
 
 from common.training.checkpoint import save_checkpoint
 from common.training.errors import NonFiniteLoss, Stopped
+from common.training.loop import ENDLESS
 from common.training.progress import Progress
 from common.training.resume import restore, run_state
 from common.training.signals import StopRequest
@@ -57,8 +58,9 @@ class Session:
         self.started = self.saved_at = time.monotonic()
         self.clock = self.seconds_before
         label = str(run.recorded.get("project", run.folder.name))
+        total = loop.total if loop.total < ENDLESS else None
         shown = run.show_progress and run.is_main
-        self.monitor.progress = Progress(label, total=loop.total, done=loop.step, enabled=shown)
+        self.monitor.progress = Progress(label, total=total, done=loop.step, enabled=shown)
         self.stop_request.install()
         self.is_running = True
 
