@@ -33,10 +33,16 @@ def run(args: Namespace) -> int:
 
 def _list(args: Namespace) -> int:
     from common.data.catalogue import CATALOGUE
+    from common.data.errors import DataError
     from common.data.fetch import state
     from common.data.mirror import data_root, find_mirror
 
-    states = {name: state(info) for name, info in CATALOGUE.items()}
+    try:
+        mirror = find_mirror()
+        where = f"mirror: {mirror.address if mirror else 'none'}"
+    except DataError as error:  # what is here can be listed all the same
+        mirror, where = None, str(error)
+    states = {name: state(info, mirror=mirror) for name, info in CATALOGUE.items()}
     if args.json:
         rows = [_summary(info) | {"state": states[name]} for name, info in CATALOGUE.items()]
         print(json.dumps(rows, indent=2))
@@ -45,7 +51,6 @@ def _list(args: Namespace) -> int:
         "embedded": "embedded",
         "here": "here",
         "mirror": "on the mirror",
-        "remote": "on the mirror or public",
         "incomplete": "incomplete",
         "absent": "not fetched",
     }
@@ -55,8 +60,7 @@ def _list(args: Namespace) -> int:
         levels = f"{info.num_levels} levels" if info.num_levels else "continuous"
         print(f"{name:<16} {shape:<8} {levels:<11} {size:<24} {words[states[name]]}")
         print(f"{'':<16} {info.title}")
-    mirror = find_mirror()
-    print(f"\nsets live in {data_root()}; mirror: {mirror.address if mirror else 'none'}")
+    print(f"\nsets live in {data_root()}; {where}")
     absent = [name for name, value in states.items() if value in ("absent", "incomplete")]
     fetch = f"`dgm data fetch {absent[0]}` brings a set here; " if absent else ""
     print(f"next: {fetch}`dgm data info mnist` tells more.")
@@ -85,10 +89,11 @@ def _summary(info) -> dict:
 
 def _info(args: Namespace) -> int:
     from common.data.fetch import state
+    from common.data.mirror import find_mirror
     from common.data.registry import get_info
 
     info = get_info(args.names[0])
-    now = state(info)
+    now = state(info, mirror=find_mirror())
     files = [
         {"path": f.path, "bytes": f.size, "md5": f.md5, "sha256": f.sha256} for f in info.files
     ]

@@ -169,7 +169,7 @@ CIFAR10 = DatasetInfo(
         (
             RemoteFile(
                 "cifar10/cifar-10-python.tar.gz",
-                md5="c58f30108f718f92721af3d95e74349a",
+                md5="c58f30108f718f92721af3b95e74349a",
                 sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
                 size=170498071,
             ),

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -57,13 +58,16 @@ class Split:
 
     def subset(self, index: Tensor | slice) -> "Split":
         """The same split with these rows only, for a quick look or a smaller evaluation."""
-        pick = lambda t: None if t is None else t[index]  # noqa: E731
-        return replace(self, x=self.x[index], y=pick(self.y), factors=pick(self.factors))
+        return self._map(lambda tensor: tensor[index])
 
     def to(self, device: torch.device | str) -> "Split":
         """The split with its tensors on a device; batches are then made there."""
-        move = lambda t: None if t is None else t.to(device)  # noqa: E731
-        return replace(self, x=self.x.to(device), y=move(self.y), factors=move(self.factors))
+        return self._map(lambda tensor: tensor.to(device))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Split":
+        y = None if self.y is None else change(self.y)
+        factors = None if self.factors is None else change(self.factors)
+        return replace(self, x=change(self.x), y=y, factors=factors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +139,12 @@ class Dataset:
         if unknown or not names:
             raise ValueError(f"{self.name} has the splits {', '.join(self.splits)}; got {names!r}")
         parts = [self.splits[name] for name in names]
-        cat = lambda ts: None if ts[0] is None else torch.cat(ts)  # noqa: E731
         return Split(
             "+".join(names),
-            torch.cat([p.x for p in parts]),
-            cat([p.y for p in parts]),
+            torch.cat([part.x for part in parts]),
+            _cat([part.y for part in parts]),
             self.preprocess,
-            cat([p.factors for p in parts]),
+            _cat([part.factors for part in parts]),
         )
 
     def with_preprocess(self, preprocess: Preprocess | None) -> "Dataset":
@@ -170,3 +173,7 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {len(split)}" for name, split in self.splits.items())
         return f"Dataset({self.name}: {sizes}; shape {self.shape}; preprocess {self.preprocess})"
+
+
+def _cat(tensors: list[Tensor | None]) -> Tensor | None:
+    return None if tensors[0] is None else torch.cat(tensors)

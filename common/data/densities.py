@@ -29,7 +29,7 @@ class Density:
     def sample(
         self, n: int, *, generator: torch.Generator, dtype: torch.dtype | None = None
     ) -> Tensor:
-        """Independent draws, (n, 2), on the CPU, in the default dtype unless another is named."""
+        """Independent draws, (n, 2), on the generator's device, in the default dtype or `dtype`."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n!r}")
         points = self._draw(n, generator)

@@ -182,14 +182,19 @@ def present_files(info: DatasetInfo, folder: Path) -> list[RemoteFile]:
     return [file for file in info.files if (folder / file.path).exists()]
 
 
-def state(info: DatasetInfo, root: str | os.PathLike | None = None) -> str:
-    """ "embedded", "here", "mirror", "incomplete" or "absent", by looking at names alone."""
+def state(
+    info: DatasetInfo, root: str | os.PathLike | None = None, *, mirror: Mirror | None = None
+) -> str:
+    """Where a set is, by looking at names alone.
+
+    "embedded"; "here" in DGM_DATA; "mirror", a folder that has it; "incomplete" in DGM_DATA;
+    "absent", which an address as mirror may yet have.
+    """
     if info.embedded:
         return "embedded"
     folder = data_root(root)
     if any(all((folder / f.path).exists() for f in form) for form in info.forms):
         return "here"
-    mirror = find_mirror()
     if mirror and any(all(mirror.has(f) for f in form) for form in info.forms):
         return "mirror"
     return "incomplete" if present_files(info, folder) else "absent"

@@ -36,6 +36,7 @@ class Preprocess:
         """Map (B, *output) back, so that `inverse(step(x)) = x`.
 
         For the two binarisations, which lose grey levels, it is the right inverse: black or white.
+        In float32, noise within a rounding error of the next level comes back as that level.
         """
         raise NotImplementedError
 

@@ -6,7 +6,7 @@ from common.data.checksums import verify
 from common.data.errors import DataError
 from common.data.fetch import present_files, state
 from common.data.load import load
-from common.data.mirror import data_root
+from common.data.mirror import data_root, find_mirror
 from common.data.registry import DatasetInfo
 
 
@@ -27,8 +27,8 @@ def verify_set(
         folder = data_root(root)
         for file in present_files(info, folder):
             verify(folder / file.path, file)
-        now = state(info, root)
-        if now == "absent" and not required:
+        mirror = None if info.embedded else find_mirror()
+        if state(info, root, mirror=mirror) == "absent" and not required:
             return "absent", ""
         found = load(info.name, root=root).checksum
         if info.checksum is not None and found != info.checksum:
