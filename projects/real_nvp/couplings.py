@@ -143,7 +143,8 @@ class AffineCoupling(nn.Module):
     def forward(self, kept: Tensor, changed: Tensor) -> tuple[Tensor, Tensor]:
         """The changed half's new value and log |det| (B,)."""
         s, t = self.scale_and_shift(kept)
-        changed, log_abs_det = changed * s.exp() + t, s.flatten(1).sum(1)
+        changed = torch.addcmul(t, changed, s.exp())  # t + changed * exp(s), in one pass
+        log_abs_det = s.flatten(1).sum(1)
         if self.batch_norm is None:
             return changed, log_abs_det
         changed, log_abs_det_norm = self.batch_norm(changed)

@@ -10,6 +10,7 @@ Sec. 3.6 and 4.1 of the paper: residual networks with weight normalisation. Its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 from common.training import initialise
 
 
-class MLP(nn.Sequential):
+class MLP(nn.Module):
     """Fully connected conditioner: Linear and ReLU alternating, the last layer zero.
 
     Args:
@@ -27,14 +28,19 @@ class MLP(nn.Sequential):
         generator: draws the initial weights.
     """
 
-    def __init__(self, sizes: tuple[int, ...], *, generator: torch.Generator) -> None:
-        layers: list[nn.Module] = []
-        for num_in, num_out in pairwise(sizes):
-            layers += [nn.Linear(num_in, num_out), nn.ReLU(inplace=True)]
-        super().__init__(*layers[:-1])
+    def __init__(self, sizes: Sequence[int], *, generator: torch.Generator) -> None:
+        super().__init__()
+        self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(sizes[:-1]))
+        self.last = nn.Linear(sizes[-2], sizes[-1])
         initialise(self, generator)
-        nn.init.zeros_(self[-1].weight)
-        nn.init.zeros_(self[-1].bias)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, kept: Tensor) -> Tensor:
+        h = kept
+        for layer in self.hidden:
+            h = F.relu_(layer(h))
+        return self.last(h)
 
 
 class WeightNormConv2d(nn.Conv2d):

@@ -113,7 +113,7 @@ def test_channel_masks_after_squeezing_are_not_the_checkerboard_again():
 def coupling(seed: int = 3) -> AffineCoupling:
     """A coupling of two entries by two others that is far from the identity."""
     network = MLP((2, 8, 4), generator=seeded(seed))
-    torch.nn.init.normal_(network[-1].weight, generator=seeded(seed + 1))
+    torch.nn.init.normal_(network.last.weight, generator=seeded(seed + 1))
     return AffineCoupling(network, 2).double()
 
 
