@@ -9,6 +9,7 @@ from torch import distributions as D
 from projects.vae import train as training
 from projects.vae.model import VAE, gaussian_kl, reparameterise
 from projects.vae.networks import BernoulliMLP
+from projects.vae.pictures import Plane
 from tests import laws
 from tests.laws import seeded
 
@@ -274,6 +275,21 @@ def test_staircase_is_that_of_the_paper():
     )
     assert rate(1092) == pytest.approx(10 ** (-6 / 7))
     assert rate(1093) == rate(3279) == rate(4000) == pytest.approx(0.1)
+
+
+def test_the_plane_of_the_pictures_integrates_to_the_likelihood():
+    model = VAE((3,), 2, (4,), generator=seeded(32)).double()
+    states = torch.cartesian_prod(*[torch.arange(2.0, dtype=torch.float64)] * 3)
+    plane = Plane(model, states, steps=101)
+    assert plane.log_evidence.exp().sum().item() == pytest.approx(1, abs=1e-6)
+    z = torch.randn(100_000, 1, 2, generator=seeded(33), dtype=torch.float64)
+    with torch.no_grad():
+        likelihood = model.log_likelihood(states, z.expand(-1, 8, -1)).exp()  # (K, B)
+    torch.testing.assert_close(plane.log_evidence.exp(), likelihood.mean(0), rtol=0.02, atol=0)
+    weights = likelihood[:, 5] / likelihood[:, 5].sum()
+    across, up = plane.posterior(5).sum(0), plane.posterior(5).sum(1)
+    found = torch.stack([plane.ticks @ across, plane.ticks @ up])
+    torch.testing.assert_close(found, weights @ z[:, 0], rtol=0, atol=0.03)
 
 
 def test_a_bernoulli_decoder_refuses_continuous_data():
