@@ -59,13 +59,6 @@ class MetricsLog:
             self.events.flush()
         return position
 
-    def close(self) -> None:
-        """Write the rest."""
-        self.flush()
-        if self.events is not None:
-            self.events.close()
-            self.events = None
-
 
 def finite(value: Any) -> Any:
     """JSON has no NaN: null stands for it and for infinities."""

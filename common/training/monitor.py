@@ -75,9 +75,10 @@ class Monitor:
     def reduce(self, control: list[float]) -> list[float]:
         """Replace all pending scalars by their means over the processes, in one message."""
         lists = [values for step in self.pending for values in step.scalars.values()]
-        flat = [torch.as_tensor(v, dtype=torch.float64) for values in lists for v in values]
-        flat = [value.to(self.devices.device) for value in flat]
-        numbers = torch.tensor(control, dtype=torch.float64, device=self.devices.device)
+        device = self.devices.device
+        dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        flat = [torch.as_tensor(v).to(device, dtype) for values in lists for v in values]
+        numbers = torch.tensor(control, dtype=dtype, device=device)
         message = torch.cat([numbers, torch.stack(flat)]) if flat else numbers
         summed = self.devices.sum(message).tolist()
         means = iter([value / self.devices.world_size for value in summed[len(control) :]])
@@ -117,7 +118,7 @@ class Monitor:
 def describe(batch: Any) -> str:
     """Smallest, largest and mean value of a batch, and how many values are not finite."""
     tensors = batch if isinstance(batch, list | tuple) else [batch]
-    x = torch.cat([tensor.detach().double().reshape(-1) for tensor in tensors])
+    x = torch.cat([tensor.detach().cpu().double().reshape(-1) for tensor in tensors])
     odd = int((~x.isfinite()).sum())
     shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
     return (

@@ -1,10 +1,9 @@
 """What a checkpoint of a run holds, and how a run continues from it."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.training.errors import ResumeError, TrainingError
+from common.training.errors import ResumeError
 from common.training.randomness import global_state, load_global_state
 
 if TYPE_CHECKING:
@@ -97,18 +96,3 @@ def flat(tree: dict, prefix: str = "") -> dict[str, Any]:
         else:
             result[f"{prefix}{key}"] = value
     return result
-
-
-def set_aside(folder: Path) -> Path:
-    """Rename a folder to itself with the next free number, in one atomic step."""
-    number = 1
-    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
-        number += 1
-    try:
-        os.rename(folder, target)
-    except OSError as error:
-        raise TrainingError(
-            f"{folder} holds an earlier run and cannot be moved aside ({error}); resume it, or "
-            "choose another folder."
-        ) from error
-    return target

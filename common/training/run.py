@@ -1,7 +1,6 @@
 """A training run in a folder: what every project's loop shares and no paper describes."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,17 @@ from common.files import write_text
 from common.training.checkpoint import load_checkpoint
 from common.training.devices import Devices
 from common.training.errors import TrainingError
-from common.training.lock import claim
+from common.training.folder import CHECKPOINT, METRICS, RECORD, open_folder
 from common.training.loop import Loop, check_counts
 from common.training.metrics import MetricsLog, check_tensorboard
 from common.training.monitor import Monitor
 from common.training.network import Network, make_optimiser
 from common.training.precision import in_precision
 from common.training.randomness import make_generator, seed_global
-from common.training.resume import compare, set_aside
+from common.training.resume import compare
 from common.training.schedules import Schedule
 from common.training.session import Session
 
-CHECKPOINT, METRICS, RECORD = "checkpoint.safetensors", "metrics.jsonl", "run.json"
 RESERVED = {"step", "epoch", "loss", "valid", "learning_rate", "rate", "seconds"}
 
 
@@ -103,7 +101,13 @@ class Run:
         self.networks: list[Network] = []
         self.loops: list[Loop] = []
         self.recorded: dict[str, Any] = {}
-        self.saved = self.open_folder(resume)
+        if self.is_main:
+            open_folder(self.folder, resume=resume)
+        self.devices.barrier()
+        self.saved: dict[str, Any] | None = None
+        if resume and self.checkpoint.exists():
+            self.saved = load_checkpoint(self.checkpoint)
+            compare(self.checkpoint, {"seed": self.saved["seed"]}, {"seed": seed})
         log = MetricsLog(self.folder / METRICS if self.is_main else None, tensorboard=tensorboard)
         self.monitor = Monitor(self.devices, log)
         self.session = Session(self)
@@ -112,25 +116,6 @@ class Run:
     def checkpoint(self) -> Path:
         """The checkpoint's path."""
         return self.folder / CHECKPOINT
-
-    def open_folder(self, resume: bool) -> dict[str, Any] | None:
-        """Make the folder or move an earlier run aside; the checkpoint's state when resuming."""
-        if self.is_main:
-            holds_run = any((self.folder / name).exists() for name in (CHECKPOINT, METRICS))
-            if holds_run and not resume:
-                claim(self.folder)  # not while another process is training in it
-                aside = set_aside(self.folder)
-                print(f"an earlier run was moved aside to {aside}", file=sys.stderr)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            claim(self.folder)
-            for leftover in self.folder.glob(f".{CHECKPOINT}.*.tmp"):
-                leftover.unlink()
-        self.devices.barrier()
-        if not (resume and self.checkpoint.exists()):
-            return None
-        saved = load_checkpoint(self.checkpoint)
-        compare(self.checkpoint, {"seed": saved["seed"]}, {"seed": self.seed})
-        return saved
 
     def record(self, table: dict[str, Any]) -> None:
         """Write run.json, and refuse to continue a run that was recorded otherwise.

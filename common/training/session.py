@@ -31,7 +31,7 @@ class Session:
         self.run, self.monitor = run, run.monitor
         self.seconds_before, self.clock = 0.0, 0.0
         self.is_running = False
-        self.steps_saved = 0
+        self.steps_saved, self.interval = 0, run.checkpoint_seconds
         self.started = self.saved_at = time.monotonic()
         self.metrics_position = run.saved["metrics"] if run.saved else 0
         self.stop_request = StopRequest()
@@ -89,7 +89,7 @@ class Session:
     def wishes(self) -> list[float]:
         """The first process's clock and wish to save; whether this process was told to stop."""
         now = time.monotonic()
-        is_time = now - self.saved_at >= self.run.checkpoint_seconds
+        is_time = now - self.saved_at >= self.interval
         wishes = [self.seconds, float(is_time)] if self.run.is_main else [0.0, 0.0]
         received = self.stop_request.received
         return [*wishes, float(received == signal.SIGTERM), float(received == signal.SIGINT)]
@@ -135,10 +135,14 @@ class Session:
                     "lower the learning rate."
                 )
         self.share_buffers()
+        began = time.monotonic()
         position = self.monitor.metrics.flush(sync=True)
         if run.is_main:
             save_checkpoint(run.checkpoint, run_state(run, loop, position))
+        run.devices.barrier()  # no process ends while the first still writes
         self.saved_at, self.steps_saved = time.monotonic(), run.steps_done
+        if run.checkpoint_seconds > 0:  # of a big model's time writing takes at most a twentieth
+            self.interval = max(run.checkpoint_seconds, 20 * (self.saved_at - began))
 
     def share_buffers(self) -> None:
         """Running statistics are the first process's, as they would be in the checkpoint."""
@@ -161,5 +165,5 @@ class Session:
         if self.is_running:
             self.seconds_before, self.is_running = self.seconds, False
             self.stop_request.remove()
-            self.monitor.metrics.close()
+            self.monitor.metrics.flush()
             self.monitor.progress.close(loop.ended)

@@ -103,7 +103,7 @@ def test_lines_after_a_checkpoint_are_cut(tmp_path):
     again = MetricsLog(log.path)
     again.start(position=position, step=1)
     again.write({"step": 2})
-    again.close()
+    again.flush()
     assert [line["step"] for line in metrics(tmp_path)] == [1, 2]
 
 
