@@ -4,6 +4,7 @@ Both sides have the same network, weights, optimiser and number of samples; pyth
 the batch size that suits it best of those tried, and both estimates must agree before any clock.
 """
 
+import itertools
 import math
 
 import torch
@@ -152,6 +153,6 @@ def peer_like(model: VAE) -> nn.Module:
 def tanh_layers(*sizes: int) -> nn.Sequential:
     """Affine layers with a tanh after each."""
     layers = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         layers += [nn.Linear(fan_in, fan_out), nn.Tanh()]
     return nn.Sequential(*layers)
