@@ -33,15 +33,10 @@ def run(args: Namespace) -> int:
 
 def _list(args: Namespace) -> int:
     from common.data.catalogue import CATALOGUE
-    from common.data.errors import DataError
     from common.data.fetch import state
-    from common.data.mirror import data_root, find_mirror
+    from common.data.mirror import data_root
 
-    try:
-        mirror = find_mirror()
-        where = f"mirror: {mirror.address if mirror else 'none'}"
-    except DataError as error:  # what is here can be listed all the same
-        mirror, where = None, str(error)
+    mirror, where = _mirror()
     states = {name: state(info, mirror=mirror) for name, info in CATALOGUE.items()}
     if args.json:
         rows = [_summary(info) | {"state": states[name]} for name, info in CATALOGUE.items()]
@@ -67,6 +62,18 @@ def _list(args: Namespace) -> int:
     return 0
 
 
+def _mirror() -> tuple:
+    """The mirror or None, and a line about it; what is here can be listed without it."""
+    from common.data.errors import DataError
+    from common.data.mirror import find_mirror
+
+    try:
+        mirror = find_mirror()
+    except DataError as error:
+        return None, str(error)
+    return mirror, f"mirror: {mirror.address if mirror else 'none'}"
+
+
 def _summary(info) -> dict:
     return {
         "name": info.name,
@@ -89,11 +96,10 @@ def _summary(info) -> dict:
 
 def _info(args: Namespace) -> int:
     from common.data.fetch import state
-    from common.data.mirror import find_mirror
     from common.data.registry import get_info
 
     info = get_info(args.names[0])
-    now = state(info, mirror=find_mirror())
+    now = state(info, mirror=_mirror()[0])
     files = [
         {"path": f.path, "bytes": f.size, "md5": f.md5, "sha256": f.sha256} for f in info.files
     ]

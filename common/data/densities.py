@@ -12,57 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-
-class Density:
-    """A two-dimensional density.
-
-    Attributes:
-        name: the name of its data set.
-        has_log_prob: False where no closed form exists; `log_prob` then raises ValueError.
-        half_width: a plot of [-half_width, half_width]^2 shows all of it that matters.
-    """
-
-    name: ClassVar[str]
-    has_log_prob: ClassVar[bool] = True
-    half_width: float
-
-    def sample(
-        self, n: int, *, generator: torch.Generator, dtype: torch.dtype | None = None
-    ) -> Tensor:
-        """Independent draws, (n, 2), on the generator's device, in the default dtype or `dtype`."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n!r}")
-        points = self._draw(n, generator)
-        return points.to(torch.get_default_dtype() if dtype is None else dtype)
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Exact natural log of the density at x (B, 2): (B,) nats; ValueError if there is none."""
-        if not self.has_log_prob:
-            raise ValueError(
-                f"{self.name} has no closed-form density: compare samples instead (MMD, energy "
-                "distance), or take ring, grid, pinwheel or checkerboard"
-            )
-        if x.dim() != 2 or x.shape[1] != 2:
-            raise ValueError(f"x must have shape (B, 2), got {tuple(x.shape)}")
-        return self._log_prob(x)
-
-    def _draw(self, n: int, generator: torch.Generator) -> Tensor:
-        raise NotImplementedError
-
-    def _log_prob(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-
-def _normal(n: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(n, 2, generator=generator, dtype=torch.float64, device=generator.device)
-
-
-def _uniform(n: int, generator: torch.Generator) -> Tensor:
-    return torch.rand(n, generator=generator, dtype=torch.float64, device=generator.device)
-
-
-def _choice(n: int, num: int, generator: torch.Generator) -> Tensor:
-    return torch.randint(num, (n,), generator=generator, device=generator.device)
+from common.data.density import Density, choice, normal, uniform
 
 
 class _IsotropicMixture(Density):
@@ -77,7 +27,7 @@ class _IsotropicMixture(Density):
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
         modes = self.modes.to(generator.device)
-        return modes[_choice(n, len(modes), generator)] + self.std * _normal(n, generator)
+        return modes[choice(n, len(modes), generator)] + self.std * normal(n, generator)
 
     def _log_prob(self, x: Tensor) -> Tensor:
         modes = self.modes.to(x)
@@ -163,10 +113,10 @@ class Pinwheel(Density):
         return self.rate * a.norm(dim=1).clamp(max=20).exp()
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
-        arm = _choice(n, self.num_arms, generator)
+        arm = choice(n, self.num_arms, generator)
         stds = torch.tensor([self.radial_std, self.tangential_std], dtype=torch.float64)
         centre = torch.tensor([1.0, 0.0], dtype=torch.float64)
-        a = centre.to(generator.device) + stds.to(generator.device) * _normal(n, generator)
+        a = centre.to(generator.device) + stds.to(generator.device) * normal(n, generator)
         angle = arm * (2 * math.pi / self.num_arms) + self._swirl(a)
         return self.scale * _rotate(a, angle)
 
@@ -201,10 +151,10 @@ class Checkerboard(Density):
         return self.num_per_side * self.square / 2
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
-        row = _choice(n, self.num_per_side, generator)
-        column = 2 * _choice(n, self.num_per_side // 2, generator) + row % 2
+        row = choice(n, self.num_per_side, generator)
+        column = 2 * choice(n, self.num_per_side // 2, generator) + row % 2
         corner = torch.stack([column, row], 1).double()
-        offset = torch.stack([_uniform(n, generator), _uniform(n, generator)], 1)
+        offset = torch.stack([uniform(n, generator), uniform(n, generator)], 1)
         offset = offset.clamp(max=1 - 2**-20)  # a cast must not round into the next square
         return (corner + offset) * self.square - self.half_width
 
@@ -225,12 +175,12 @@ class Moons(Density):
     half_width: ClassVar[float] = 2.0
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
-        lower = _choice(n, 2, generator)  # 0: upper moon, 1: lower moon
-        angle = math.pi * _uniform(n, generator)
+        lower = choice(n, 2, generator)  # 0: upper moon, 1: lower moon
+        angle = math.pi * uniform(n, generator)
         sign = 1.0 - 2.0 * lower
         # both moons are point reflections of each other about the origin
         curve = torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], 1) * sign[:, None]
-        return curve + self.noise * _normal(n, generator)
+        return curve + self.noise * normal(n, generator)
 
 
 @dataclass(frozen=True)
@@ -246,9 +196,9 @@ class SwissRoll(Density):
     half_width: ClassVar[float] = 2.2
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor:
-        t = 1.5 * math.pi * (1 + 2 * _uniform(n, generator))
+        t = 1.5 * math.pi * (1 + 2 * uniform(n, generator))
         curve = torch.stack([t * t.cos(), t * t.sin()], 1)
-        return (curve + self.noise * _normal(n, generator)) / 7.5
+        return (curve + self.noise * normal(n, generator)) / 7.5
 
 
 def _rotate(points: Tensor, angle: Tensor) -> Tensor:

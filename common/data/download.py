@@ -50,20 +50,18 @@ def download(file: RemoteFile, address: str, target: Path, *, progress: bool = T
         handle = tempfile.NamedTemporaryFile(  # noqa: SIM115
             dir=target.parent, prefix=f".{target.name}.", suffix=".part", delete=False
         )
-    part = Path(handle.name)
-    try:
-        with handle:
-            size, digest = _copy(file, address, handle, target, progress)
-            check_size(size, file, address)
-            check_digest(digest, file, address)
-            with _writing(target, file):
+        part = Path(handle.name)
+        try:
+            with handle:
+                size, digest = _copy(file, address, handle, target, progress)
+                check_size(size, file, address)
+                check_digest(digest, file, address)
                 handle.flush()
                 os.fsync(handle.fileno())
-        with _writing(target, file):
             os.chmod(part, 0o644)  # temporary files are private, data sets are not
             os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+        finally:
+            part.unlink(missing_ok=True)
     return size
 
 

@@ -180,8 +180,8 @@ def _check_order(steps: Sequence[Preprocess]) -> None:
         a, b = _STAGES[type(before)], _STAGES[type(after)]
         if a > b or (a == b and a > 0):
             raise ValueError(
-                f"{type(after).__name__} cannot follow {type(before).__name__} in {names}: the order "
-                "is Pad/binarisation, UniformDequantisation, Scale, Logit; the last three once"
+                f"{type(after).__name__} cannot follow {type(before).__name__} in {names}: "
+                "the order is Pad/binarisation, UniformDequantisation, Scale, Logit; the last three once"
             )
     for position, step in enumerate(staged):
         if isinstance(step, Logit) and not any(isinstance(s, Scale) for s in staged[:position]):

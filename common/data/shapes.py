@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from common.data.catalogue import SHAPES
 from common.data.digits import RawSplit, hash_order
+from common.data.embedded import SHAPES
 
 _SIZE = 32
 _RADIUS = 7.5  # pixels, of the circle round a shape of scale 1

@@ -79,7 +79,7 @@ def rows() -> list[Row]:
                     ours,
                     name,
                     lambda loader=loader: consume(loader),
-                    repeats=3,
+                    repeats=5,
                     warmup=1,
                 )
             )
