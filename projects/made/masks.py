@@ -15,7 +15,7 @@ def sample_degrees(
     ordering: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """Draw the numbers m that the masks compare (Sections 3 and 4.1-4.3).
+    """Draw the numbers m that the masks compare (Section 4).
 
     m^0(d) in 1..D is the position of dimension d in the ordering, uniform over permutations if
     `ordering` is not given. m^l(k), the number of dimensions that hidden unit k may depend on, is

@@ -1,7 +1,7 @@
 """MADE: Masked Autoencoder for Distribution Estimation (Germain, Gregor, Murray, Larochelle, 2015).
 
-https://arxiv.org/abs/1502.03509. Sections 3 (autoregressive), 4.1 (deep), 4.2 (order-agnostic) and
-4.3 (connectivity-agnostic). An autoencoder whose weights are masked so that output d sees only the
+https://arxiv.org/abs/1502.03509, Section 4: masks, deep networks, order- and connectivity-agnostic
+training. An autoencoder whose weights are masked so that output d sees only the
 inputs that come before d in an ordering: its outputs are then the conditionals of a joint mass.
 
 Different from the paper: masks are never stored, they are comparisons of integer *degrees*, which
@@ -32,7 +32,7 @@ MAX_CACHED = 2**26  # elements of masked weights that may be kept, 256 MiB in fl
 class MADE(nn.Module):
     """A mass over {0, 1}^D as a product of Bernoulli conditionals computed in one pass, Eq. (4)-(7).
 
-    With several masks it is their mixture with equal weights, the ensemble of Sections 4.2-4.3:
+    With several masks it is their mixture with equal weights, the ensemble of Section 4:
     p(x) = 1/K sum_k p_k(x), which is a normalised mass again.
 
     Args:
@@ -42,7 +42,7 @@ class MADE(nn.Module):
         ordering: "random", "raster" (dimensions as they come), or a (D,) permutation of 1..D.
         shared: what the K masks have in common: "nothing" (order- and connectivity-agnostic),
             "ordering" (connectivity-agnostic) or "connectivity" (order-agnostic).
-        direct: add weights from input to output, masked strictly by the ordering (Section 3).
+        direct: add weights from input to output, masked strictly by the ordering.
         generator: source of the masks and of the initial weights.
 
     Raises:
@@ -181,7 +181,7 @@ class MADE(nn.Module):
         return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)  # (B,)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """(B,) log p(x) in nats of {0, 1}^D: log-mean-exp over the masks (Section 4.2).
+        """(B,) log p(x) in nats of {0, 1}^D: log-mean-exp over the masks (Section 4).
 
         The paper's ensemble averages probabilities of whole images. (Averaging the logits of
         different orderings scores better and is the likelihood of nothing.)
@@ -250,7 +250,7 @@ class MADE(nn.Module):
     def reordered(self, known: Tensor, *, generator: torch.Generator | None = None) -> "MADE":
         """A MADE of the same weights whose one ordering begins with the known dimensions.
 
-        Order-agnostic training prepares a network for this (Section 4.2): a model trained under one
+        Order-agnostic training prepares a network for this (Section 4): a model trained under one
         ordering gives a normalised mass in any other, but a bad one.
         """
         keys = torch.rand(self.num_dims, generator=generator) - known.cpu().float()

@@ -47,8 +47,8 @@ def noisy(model, seed=9):
     return model.eval()
 
 
-def test_masks_are_the_papers_example():
-    """Figure 1 of the paper: ordering (3, 1, 2), hidden degrees (2, 1, 2, 2) and (1, 2, 2, 1)."""
+def test_masks_are_the_papers_equations():
+    """Ordering (3, 1, 2), hidden degrees (2, 1, 2, 2) and (1, 2, 2, 1): Eq. (8), (12), (13) by hand."""
     ordering, first, second = torch.tensor([3, 1, 2]), torch.tensor([2, 1, 2, 2]), [1, 2, 2, 1]
     second = torch.tensor(second)
     expected = torch.tensor([[0, 1, 1], [0, 1, 0], [0, 1, 1], [0, 1, 1]]).bool()
@@ -82,7 +82,7 @@ def test_degrees_have_the_papers_ranges():
         assert sorted(ordering.tolist()) == list(range(1, 9))
         assert first.min() >= 1
         assert first.max() <= 7
-        assert second.min() >= first.min()  # Section 4.1: no unit is left without an input
+        assert second.min() >= first.min()  # Section 4: no unit is left without an input
         assert second.max() <= 7
 
 
