@@ -178,18 +178,16 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     assert str(path) in str(error.value)
 
 
-def test_sigterm_saves_and_goes(tmp_path, whole):
-    def terminate(signum, frame):
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    before = signal.getsignal(signal.SIGTERM)
-    signal.signal(signal.SIGALRM, terminate)
-    signal.setitimer(signal.ITIMER_REAL, 0.15)
-    with pytest.raises(Stopped) as stop:
-        train(tmp_path / "run", pause=0.01, checkpoint_seconds=1e6)
-    assert stop.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert 0 < load_checkpoint(tmp_path / "run" / CHECKPOINT)["step"] < STEPS
+@pytest.mark.parametrize(
+    ("by", "raised"), [(signal.SIGTERM, Stopped), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_told_to_stop_it_finishes_the_step_and_saves(tmp_path, whole, by, raised):
+    before = signal.getsignal(by)
+    with pytest.raises(raised) as stop:
+        train(tmp_path / "run", die_at=20, by=by, checkpoint_seconds=1e6)
+    assert by == signal.SIGINT or stop.value.code == 143
+    assert signal.getsignal(by) is before
+    assert load_checkpoint(tmp_path / "run" / CHECKPOINT)["step"] == 20
     train(tmp_path / "run", resume=True)
     assert_same_end(tmp_path / "run", whole)
 

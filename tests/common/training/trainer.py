@@ -69,12 +69,17 @@ def train(
     patience: int | None = None,
     pause: float = 0.0,
     die_at: int | None = None,
+    by: signal.Signals = signal.SIGKILL,
     seed: int = 3,
     width_check: int = 4,
     **options,
 ) -> tuple[Run, nn.Module]:
-    """Train in `folder`; `pause` seconds in each step leave time to be killed in it."""
-    options = {"progress": False, "checkpoint_seconds": 0.0} | options
+    """Train in `folder`.
+
+    `pause` seconds in each step leave time to be killed in it; at step `die_at` the process sends
+    itself the signal `by`.
+    """
+    options = {"progress": False, "checkpoint_seconds": 0.02} | options
     run = Run(folder, seed=seed, **options)
     run.record({"project": "trainer", "config": {"width": width_check}, "commit": str(os.getpid())})
     split = make_split()
@@ -107,7 +112,7 @@ def train(
         run.step(loss, handle, offset=x.mean())
         time.sleep(pause)
         if die_at == batches.step + 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
     return run, run.best(model)
 
 
