@@ -166,7 +166,9 @@ class VAE(nn.Module):
             raise ValueError(f"x has shape {tuple(x.shape)}, expected ({wanted})")
         return x.flatten(1)
 
-    def _noise(self, mean, num_samples, generator, noise) -> Tensor:
+    def _noise(
+        self, mean: Tensor, num_samples: int, generator: Generator | None, noise: Tensor | None
+    ) -> Tensor:
         """Give eps (K, B, d): the caller's, checked, or fresh draws."""
         shape = (num_samples, *mean.shape)
         if num_samples < 1:

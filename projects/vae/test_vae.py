@@ -135,7 +135,7 @@ def test_shared_noise_decides_the_value_and_the_generator_does_not():
 def test_cached_log_likelihood_is_the_naive_one(num_dims):
     model = VAE((num_dims,), 2, (9,), generator=seeded(17)).double()
     x = torch.bernoulli(torch.full((4, num_dims), 0.4, dtype=torch.float64), generator=seeded(18))
-    z = 3 * torch.randn(501, 4, 2, generator=seeded(19), dtype=torch.float64)
+    z = 3 * torch.randn(1001, 4, 2, generator=seeded(19), dtype=torch.float64)
     with torch.no_grad():
         fast = model.log_likelihood(x, z)
         logits = model.decoder(z)
@@ -295,6 +295,20 @@ def test_the_plane_of_the_pictures_integrates_to_the_likelihood():
 def test_a_bernoulli_decoder_refuses_continuous_data():
     with pytest.raises(ValueError, match="ring is continuous"):
         training.load_data(training.Config(data="ring"))
+
+
+def test_an_unknown_choice_names_those_there_are():
+    with pytest.raises(ValueError, match="schedule is 'linear', expected one of: cosine"):
+        training.Config(schedule="linear")
+
+
+def test_gaussian_decoders_take_images_in_the_unit_interval():
+    data = training.load_data(training.Config(likelihood="gaussian"))
+    x = data.test.tensor(seed=0)
+    assert x.min() >= 0
+    assert x.max() < 1
+    model = training.build(training.Config(likelihood="gaussian"), data, generator=seeded(35))
+    assert model.elbo(x[:3], generator=seeded(36)).shape == (3,)
 
 
 def test_smoke_preset_learns_the_digits(tmp_path):

@@ -13,8 +13,25 @@ from torch.optim import Adam
 from common.data import Dataset, DynamicBinarisation, Scale, UniformDequantisation, load
 from common.data.preprocess import Compose
 from common.errors import UserError
-from common.training import Run, cosine
-from projects.vae.model import VAE
+from common.training import Run, Schedule, cosine
+from projects.vae.model import LIKELIHOODS, VAE
+from projects.vae.networks import ACTIVATIONS
+
+
+def staircase(total_steps: int) -> Schedule:
+    """Give Burda et al.'s rates: 3^i parts of the run at 10^(-i/7) of the first rate, i = 0..7."""
+
+    def rate(step: int) -> float:
+        stage, part = 0, 3280 * step / total_steps
+        while part >= 3**stage and stage < 7:
+            part -= 3**stage
+            stage += 1
+        return 10 ** (-stage / 7)
+
+    return rate
+
+
+SCHEDULES = {"cosine": cosine, "staircase": staircase}
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,14 @@ class Config:
     schedule: str = "cosine"  # or "staircase", the one of Burda et al. (2016)
     adam_eps: float = 1e-8
     train_on_validation: bool = False  # after the choices were made: no best weights are selected
+
+    def __post_init__(self):
+        choices = {"likelihood": LIKELIHOODS, "activation": ACTIVATIONS, "schedule": SCHEDULES}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(known)}."
+                )
 
 
 PRESETS = {
@@ -130,19 +155,3 @@ def train(config: Config, run: Run) -> nn.Module:
         elbo = model.elbo(x, num_samples=config.num_samples, generator=run.generator)
         run.step(-elbo.mean(), optimiser)
     return run.best(model)
-
-
-def staircase(total_steps: int):
-    """Give Burda et al.'s rates: 3^i parts of the run at 10^(-i/7) of the first rate, i = 0..7."""
-
-    def rate(step: int) -> float:
-        stage, part = 0, 3280 * step / total_steps
-        while part >= 3**stage and stage < 7:
-            part -= 3**stage
-            stage += 1
-        return 10 ** (-stage / 7)
-
-    return rate
-
-
-SCHEDULES = {"cosine": cosine, "staircase": staircase}
