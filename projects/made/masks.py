@@ -1,10 +1,11 @@
 """The masks of MADE, from the integer degrees that they compare (Germain et al. 2015, Sections 3-4)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+MAX_CACHED = 2**26  # elements of masked weights that may be kept, 256 MiB in float32
 SHARED = ("nothing", "ordering", "connectivity")
 
 
@@ -82,3 +83,25 @@ def check_sizes(num_dims: int, hidden_sizes: Sequence[int], num_masks: int, shar
         raise ValueError(f"hidden_sizes is {tuple(hidden_sizes)}, expected one size >= 1 a layer.")
     if shared not in SHARED:
         raise ValueError(f"shared is {shared!r}, expected one of {', '.join(SHARED)}.")
+
+
+class Cache:
+    """One value a mask, forgotten when what it was computed from has changed."""
+
+    def __init__(self):
+        self.entries: dict[int, tuple[tuple, list[Tensor]]] = {}
+
+    def get(self, mask: int, key: tuple, compute: Callable[[], list[Tensor]]) -> list[Tensor]:
+        """The value kept for `mask` if its key still holds, else the one that `compute` returns."""
+        if mask not in self.entries or self.entries[mask][0] != key:
+            value = compute()
+            size = sum(tensor.numel() for tensor in value)
+            if size * (len(self.entries) + 1) > MAX_CACHED:
+                self.entries.clear()
+            self.entries[mask] = (key, value)
+        return self.entries[mask][1]
+
+
+def identity(tensors: Sequence[Tensor]) -> tuple:
+    """What changes when one of the tensors is moved, cast, replaced or written in place."""
+    return tuple((t.data_ptr(), t._version, t.dtype, t.device) for t in tensors)

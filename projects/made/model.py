@@ -1,8 +1,8 @@
 """MADE: Masked Autoencoder for Distribution Estimation (Germain, Gregor, Murray, Larochelle, 2015).
 
 https://arxiv.org/abs/1502.03509, Section 4: masks, deep networks, order- and connectivity-agnostic
-training. An autoencoder whose weights are masked so that output d sees only the
-inputs that come before d in an ordering: its outputs are then the conditionals of a joint mass.
+training. An autoencoder whose weights are masked so that output d sees only the inputs that come
+before d in an ordering: its outputs are then the conditionals of a joint mass.
 
 Different from the paper: masks are never stored, they are comparisons of integer *degrees*, which
 are; and sampling computes every hidden unit once, when its last input becomes known, instead of
@@ -10,7 +10,7 @@ running the network D times.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -18,15 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projects.made.masks import (
+    Cache,
     check_sizes,
     given_ordering,
     hidden_mask,
+    identity,
     output_mask,
     sample_degrees,
 )
 from projects.made.sampler import sample_incrementally
-
-MAX_CACHED = 2**26  # elements of masked weights that may be kept, 256 MiB in float32
 
 
 class MADE(nn.Module):
@@ -186,6 +186,8 @@ class MADE(nn.Module):
         The paper's ensemble averages probabilities of whole images. (Averaging the logits of
         different orderings scores better and is the likelihood of nothing.)
         """
+        if self.num_masks == 1:
+            return self.mask_log_prob(x)
         log_probs = torch.stack([self.mask_log_prob(x, k) for k in range(self.num_masks)])  # (K, B)
         return torch.logsumexp(log_probs, 0) - math.log(self.num_masks)
 
@@ -280,25 +282,3 @@ class MADE(nn.Module):
                 f"{self.num_dims} elements an example."
             )
         return x.flatten(1)
-
-
-class Cache:
-    """One value a mask, forgotten when what it was computed from has changed."""
-
-    def __init__(self):
-        self.entries: dict[int, tuple[tuple, list[Tensor]]] = {}
-
-    def get(self, mask: int, key: tuple, compute: Callable[[], list[Tensor]]) -> list[Tensor]:
-        """The value kept for `mask` if its key still holds, else the one that `compute` returns."""
-        if mask not in self.entries or self.entries[mask][0] != key:
-            value = compute()
-            size = sum(tensor.numel() for tensor in value)
-            if size * (len(self.entries) + 1) > MAX_CACHED:
-                self.entries.clear()
-            self.entries[mask] = (key, value)
-        return self.entries[mask][1]
-
-
-def identity(tensors: Sequence[Tensor]) -> tuple:
-    """What changes when one of the tensors is moved, cast, replaced or written in place."""
-    return tuple((t.data_ptr(), t._version, t.dtype, t.device) for t in tensors)

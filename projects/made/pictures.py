@@ -78,7 +78,7 @@ def ensemble_figure(each: Tensor, mixture: Tensor) -> Figure:
     axes.set(xlabel="number of masks at test", ylabel="negative log-likelihood (nats)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 
 
