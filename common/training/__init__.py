@@ -15,6 +15,7 @@ from common.training.initialise import initialise
 from common.training.loop import Loop
 from common.training.run import Run
 from common.training.schedules import Schedule, cosine, linear_decay, linear_warmup, step_decay
+from common.training.statistics import batch_var_mean
 
 __all__ = [
     "CheckpointError",
@@ -25,6 +26,7 @@ __all__ = [
     "Schedule",
     "Stopped",
     "TrainingError",
+    "batch_var_mean",
     "cosine",
     "initialise",
     "is_main_process",

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from common.data import Batches, Split
 from common.training.errors import TrainingError
-from common.training.noise import GlobalNoise
+from common.training.global_batch import GlobalBatch
 from common.training.randomness import derive_seed
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Loop:
                 indices, x = zip(*batches, strict=True)
                 self.index = indices[0] if self.per_step == 1 else torch.cat(indices)
                 x = x[0] if self.per_step == 1 else list(x)
-                with self.noise():
+                with self.as_one_process():
                     yield x
                 self.step += 1
                 session.finish_step(self, x)
@@ -108,12 +108,12 @@ class Loop:
         finally:
             session.leave(self)
 
-    def noise(self) -> AbstractContextManager:
-        """Several processes see the noise that one would see."""
+    def as_one_process(self) -> AbstractContextManager:
+        """Several processes see the noise and the batch statistics that one would see."""
         devices = self.run.devices
         if devices.world_size == 1:
             return nullcontext()
-        return GlobalNoise(devices.rank, devices.world_size, self.local_size, self.run.generator)
+        return GlobalBatch(devices.rank, devices.world_size, self.local_size, self.run.generator)
 
     def draws(self) -> Iterator[Tensor]:
         """Index tensors of one epoch after another."""

@@ -15,7 +15,8 @@ from torch.optim import SGD
 
 from common.data import Split
 from common.training import Run, TrainingError, is_main_process
-from common.training.noise import GlobalNoise
+from common.training.global_batch import GlobalBatch
+from common.training.statistics import batch_norm
 from tests.common.training.trainer import duel, metrics, seeded, train
 
 ROOT = Path(__file__).parents[3]
@@ -42,8 +43,9 @@ def curves(folder: Path) -> list[dict[str, float]]:
 
 
 def test_two_processes_train_like_one(two, tmp_path):
-    # dropout, noise of the preprocessing, of run.generator and of run.normal, averages, validation
-    _, model = train(tmp_path, norm=False)
+    # batch normalisation, dropout, noise of the preprocessing, of run.generator and of run.normal,
+    # averages, validation
+    _, model = train(tmp_path)
     weights = load_file(two / "train.safetensors")
     for name, value in model.state_dict().items():
         torch.testing.assert_close(weights[f"0.{name}"], value, rtol=1e-5, atol=1e-6)
@@ -77,7 +79,7 @@ def sliced(draw, local: int, world: int) -> tuple[torch.Tensor, torch.Tensor]:
     end, parts = generator.get_state(), []
     for rank in range(world):
         torch.manual_seed(3)
-        with GlobalNoise(rank, world, local, generator := seeded(7)):
+        with GlobalBatch(rank, world, local, generator := seeded(7)):
             parts.append(draw(local, generator))
         assert torch.equal(generator.get_state(), end), "the processes must stay in step"
     return whole, parts
@@ -114,7 +116,7 @@ def test_draws_with_parameters_are_sliced_too():
         whole = draw(slice(None), seeded(1))
         parts = []
         for rank in range(2):
-            with GlobalNoise(rank, 2, 5, g := seeded(1)):
+            with GlobalBatch(rank, 2, 5, g := seeded(1)):
                 parts.append(draw(slice(rank * 5, rank * 5 + 5), g))
         assert torch.equal(torch.cat(parts), whole)
 
@@ -126,13 +128,13 @@ def test_dropout_is_sliced_with_its_gradient():
     expected, x.grad = x.grad, None
     for rank in range(2):
         torch.manual_seed(5)
-        with GlobalNoise(rank, 2, 4, seeded(0)):
+        with GlobalBatch(rank, 2, 4, seeded(0)):
             F.dropout(x[rank * 4 : rank * 4 + 4], 0.4).square().sum().backward()
     assert torch.equal(x.grad, expected)
 
 
 def test_what_has_no_batch_dimension_is_shared_and_other_generators_are_left_alone():
-    mode = [GlobalNoise(rank, 2, 4, g) for rank, g in enumerate((seeded(1), seeded(1)))]
+    mode = [GlobalBatch(rank, 2, 4, g) for rank, g in enumerate((seeded(1), seeded(1)))]
     draws = []
     for each in mode:
         with each:
@@ -147,7 +149,7 @@ def test_noise_that_cannot_be_reached_is_at_least_independent():
     parts, after = [], []
     for rank in range(2):
         torch.manual_seed(1)
-        with GlobalNoise(rank, 2, 4, seeded(0)):
+        with GlobalBatch(rank, 2, 4, seeded(0)):
             parts.append(F.gumbel_softmax(torch.zeros(4, 3)))
         after.append(torch.rand(2))
     assert not torch.equal(*parts)
@@ -223,3 +225,18 @@ def test_methods_compute_in_the_precision_of_the_run(tmp_path, precision, inside
     assert type(best) is Scorer
     assert not best.training
     assert best.layer.weight.dtype == stored
+
+
+@pytest.mark.parametrize("shape", [(12, 3), (6, 3, 4, 2)])
+def test_batch_norm_over_processes_is_torchs_in_one(shape):
+    x = torch.randn(shape, generator=seeded(0), dtype=torch.float64).requires_grad_()
+    results = []
+    for function in (F.batch_norm, batch_norm):
+        layer = nn.BatchNorm1d(3).double()
+        y = function(
+            x, layer.running_mean, layer.running_var, layer.weight, layer.bias, True, 0.2, 1e-3
+        )
+        y.pow(3).sum().backward()
+        results.append([y, x.grad, layer.weight.grad, layer.running_mean, layer.running_var])
+        x.grad = None
+    torch.testing.assert_close(*results)

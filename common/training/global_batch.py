@@ -1,4 +1,4 @@
-"""The same noise for several processes as for one: drawn for the global batch, then sliced."""
+"""Several processes compute what one would: noise of the global batch, and its statistics."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+from common.training.statistics import batch_norm
 
 SIZED = {torch.randn, torch.rand, torch.randint}
 LIKE = {
@@ -37,8 +39,8 @@ OPAQUE = {
 }
 
 
-class GlobalNoise(TorchFunctionMode):
-    """While active, random numbers with a batch dimension are those of one process's whole batch.
+class GlobalBatch(TorchFunctionMode):
+    """While active, noise and batch normalisation are those of one process with the whole batch.
 
     All processes hold generators in the same state. A draw with a dimension of this process's
     batch size (the first such) is made for the global batch, and this process's rows of it are
@@ -46,6 +48,9 @@ class GlobalNoise(TorchFunctionMode):
     reparameterised sample is what a single process would have used. Any other draw is the same for
     all. Only torch's own generator and `generator` are treated so; a draw from another generator
     (such as `run.init_generator`, for what all processes must agree on) is left alone.
+
+    Batch normalisation in training (`torch.nn.BatchNorm1d` and its kin) takes the statistics of the
+    global batch; a layer of a project's own has `batch_var_mean` for that.
 
     The few functions whose noise cannot be reached from outside (`OPAQUE`, such as attention with
     dropout) get independent noise that is not what one process would have drawn.
@@ -67,6 +72,8 @@ class GlobalNoise(TorchFunctionMode):
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func is F.batch_norm:
+            return batch_norm(*args, **kwargs)
         if kwargs.get("generator") in (None, self.generator):
             if func in SIZED or (func is torch.normal and not tensors(args, kwargs)):
                 return self.draw_sized(func, args, kwargs)
