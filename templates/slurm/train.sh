@@ -6,7 +6,7 @@
 #
 # Submit it from the root of the repository, after `make install` or the like has made .venv and
 # `dgm data fetch NAME` has brought the data (compute nodes often have no network). Watch it with
-# `squeue --me` and `tail -f slurm-<job id>.out`; stop it for good with `scancel --full <job id>`.
+# `squeue --me` and `tail -f slurm-<job id>.out`; end it with `scancel <job id>`.
 
 # One line for each thing the cluster should give. `sinfo` lists its partitions; your site's pages
 # say which partition and account are yours.
