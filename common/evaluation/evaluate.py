@@ -1,68 +1,44 @@
 """Every metric that a model is able to, picked by its methods and by what the data have."""
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from common.data import Dataset
-from common.evaluation import likelihood, two_sample
+from common.evaluation import bounds, likelihood, two_sample
 from common.evaluation.capabilities import capabilities
+from common.evaluation.context import Context
 from common.evaluation.measurement import EvaluationError, Measurement
-
-
-@dataclass(frozen=True)
-class Context:
-    """What all metrics of one evaluation share; each draws from generators of its own."""
-
-    split: str
-    seed: int
-    batch_size: int
-    num_importance_samples: int
-    num_fresh_samples: int
-    max_samples: int
-    progress: bool
-    drawn: dict[int, Tensor] = field(default_factory=dict)
-
-    def generator(self, purpose: str) -> torch.Generator:
-        """A fresh generator for one purpose, so that a metric alone gives the same number."""
-        # Mixed by a hash: the CPU generator reads no more than the low 32 bits of its seed.
-        digest = hashlib.sha256(f"{self.seed} {purpose}".encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:4]))
-
-    def samples(self, model, n: int) -> Tensor:
-        """`n` draws of the model, drawn once and shared by the metrics that compare samples."""
-        if n not in self.drawn:
-            with torch.no_grad():
-                self.drawn[n] = model.sample(n, generator=self.generator("samples"))
-        return self.drawn[n]
 
 
 @dataclass(frozen=True)
 class Metric:
     """A metric, the capability that it needs, and which data it makes sense for."""
 
-    compute: Callable[[torch.nn.Module, Dataset, Tensor, Context], Measurement]
+    compute: Callable[[Context], Measurement]
     capability: str
     fits: Callable[[Dataset], bool] = lambda data: True
 
 
+def has_levels(data: Dataset) -> bool:
+    """Whether bits per dimension mean something; of binary data the nats are what papers state."""
+    return data.num_levels is not None and not data.is_binary
+
+
+def has_density(data: Dataset) -> bool:
+    """Whether the data's log p is known exactly."""
+    return data.density is not None and data.density.has_log_prob
+
+
 METRICS = {
     "nll_nats": Metric(likelihood.nll_nats, "density"),
-    "bits_per_dim": Metric(
-        likelihood.nll_bits_per_dim,
-        "density",
-        lambda data: data.num_levels is not None and not data.is_binary,
-    ),
-    "nll_elbo_nats": Metric(likelihood.nll_elbo_nats, "bound"),
-    "nll_iwae_nats": Metric(likelihood.nll_iwae_nats, "importance"),
-    "kl_data_model_nats": Metric(
-        likelihood.kl_data_model_nats,
-        "density",
-        lambda data: data.density is not None and data.density.has_log_prob,
-    ),
+    "bits_per_dim": Metric(likelihood.nll_bits_per_dim, "density", has_levels),
+    "nll_elbo_nats": Metric(bounds.nll_elbo_nats, "bound"),
+    "nll_iwae_nats": Metric(bounds.nll_iwae_nats, "importance"),
+    "kl_data_model_nats": Metric(likelihood.kl_data_model_nats, "density", has_density),
     "mmd": Metric(two_sample.mmd_metric, "sampler"),
     "energy_distance": Metric(two_sample.energy_distance_metric, "sampler"),
     "sliced_wasserstein": Metric(two_sample.sliced_wasserstein_metric, "sampler"),
@@ -87,15 +63,16 @@ def evaluate(
     """Compute metrics of a model on one split.
 
     Args:
-        model: anything with some of the methods of `common.evaluation.capabilities`.
+        model: anything with some of the methods of `common.evaluation.capabilities`, on any device.
         data: the data set, with the preprocessing that the model was trained on.
         split: "train", "valid" or "test".
         metrics: names from METRICS; None for all that the model and the data allow.
-        seed: of the preprocessing's noise and of every metric's own noise.
+        seed: of the preprocessing's noise and of every metric's own noise, so that a metric alone
+            gives the number that it gives among others.
         num_importance_samples: K of `nll_iwae_nats`.
         num_fresh_samples: draws from the data's exact density for `kl_data_model_nats`.
         max_examples: use the first so many examples of the split.
-        max_samples: draws from the model for the two-sample tests.
+        max_samples: draws from the model, and as many examples, for the two-sample tests.
         batch_size: examples at once.
         progress: show a progress bar for each metric.
 
@@ -104,47 +81,91 @@ def evaluate(
 
     Raises:
         EvaluationError: for an unknown split or metric, a metric that the model or the data do not
-            allow, or values that are not numbers.
+            allow, a number out of range, or values that are not numbers.
+
+    >>> from common.data import load
+    >>> ring = load("ring")
+    >>> found = evaluate(ring.density, ring, metrics=["kl_data_model_nats"], num_fresh_samples=1000)
+    >>> abs(found["kl_data_model_nats"].value) < 1e-5  # the density of the data itself
+    True
     """
     if split not in data.splits:
         raise EvaluationError(
             f"{data.name} has no split {split!r}; it has: {', '.join(data.splits)}."
         )
+    check_positive(
+        num_importance_samples=num_importance_samples,
+        num_fresh_samples=num_fresh_samples,
+        max_samples=max_samples,
+        batch_size=batch_size,
+        max_examples=1 if max_examples is None else max_examples,
+    )
     chosen = choose(model, data, metrics)
     context = Context(
-        split, seed, batch_size, num_importance_samples, num_fresh_samples, max_samples, progress
+        model=model,
+        data=data,
+        split=split,
+        x=data.splits[split].tensor(seed=seed)[:max_examples].cpu(),
+        seed=seed,
+        batch_size=batch_size,
+        num_importance_samples=num_importance_samples,
+        num_fresh_samples=num_fresh_samples,
+        max_samples=max_samples,
+        progress=progress,
     )
-    x = data.splits[split].tensor(seed=seed)[:max_examples]
-    parameter = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
-    if parameter is not None:
-        x = x.to(parameter)
-    was_training = getattr(model, "training", False)
-    if was_training:
-        model.eval()
+    with judging(model):
+        return {name: METRICS[name].compute(context) for name in chosen}
+
+
+@contextmanager
+def judging(model: object) -> Iterator[None]:
+    """Evaluation mode without gradients; each module is then put back into the mode it was in."""
+    is_module = isinstance(model, torch.nn.Module)
+    modes = [(module, module.training) for module in model.modules()] if is_module else []
     try:
-        return {name: METRICS[name].compute(model, data, x, context) for name in chosen}
+        if is_module and model.training:
+            model.eval()
+        with torch.no_grad():
+            yield
     finally:
-        if was_training:
+        if modes and modes[0][1]:
             model.train()
+        for module, training in modes:
+            module.training = training
 
 
-def choose(model, data: Dataset, names: Sequence[str] | None) -> list[str]:
+def check_positive(**numbers: int) -> None:
+    """Raise EvaluationError that names the first number below 1."""
+    for name, value in numbers.items():
+        if value < 1:
+            raise EvaluationError(f"{name} is {value}, expected at least 1.")
+
+
+def choose(model: object, data: Dataset, names: Sequence[str] | None) -> list[str]:
     """The metrics to compute; raises EvaluationError that says why one that was named cannot be."""
     able = capabilities(model)
-    if names is None:
-        return [
-            name
-            for name, metric in METRICS.items()
-            if metric.capability in able and metric.fits(data)
-        ]
-    for name in names:
+    fitting = [name for name, m in METRICS.items() if m.capability in able and m.fits(data)]
+    if names is None and not fitting:
+        raise EvaluationError(
+            f"a {type(model).__name__} has none of the methods that a metric needs on {data.name}; "
+            f"expected log_prob, elbo, log_weights or sample (common.evaluation.capabilities)."
+        )
+    for name in names or []:
         if name not in METRICS:
-            raise EvaluationError(f"there is no metric {name!r}; there are: {', '.join(METRICS)}.")
+            near = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.4)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise EvaluationError(
+                f"there is no metric {name!r}; there are: {', '.join(METRICS)}.{hint}"
+            )
         if METRICS[name].capability not in able:
             raise EvaluationError(
                 f"{name} needs the capability {METRICS[name].capability!r}, and a "
-                f"{type(model).__name__} has: {', '.join(sorted(able)) or 'none'}."
+                f"{type(model).__name__} has: {', '.join(sorted(able)) or 'none'}. "
+                f"It can be judged by: {', '.join(fitting) or 'nothing'}."
             )
         if not METRICS[name].fits(data):
-            raise EvaluationError(f"{name} has no meaning on {data.name} as it is preprocessed.")
-    return list(names)
+            raise EvaluationError(
+                f"{name} has no meaning on {data.name} as it is preprocessed "
+                f"({data.preprocess}); there are: {', '.join(fitting) or 'none'}."
+            )
+    return fitting if names is None else [name for name in METRICS if name in names]

@@ -1,0 +1,126 @@
+"""What the metrics of one evaluation share: the examples, the noise, the sizes of batches."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from common.data import Dataset
+from common.evaluation.measurement import EvaluationError
+
+
+@dataclass(frozen=True)
+class Context:
+    """One model on one split.
+
+    Attributes:
+        model: in eval mode.
+        data: the data set with the model's preprocessing.
+        split: the name of the split.
+        x: (N, *data.shape) its preprocessed examples, on the CPU.
+        seed: of the preprocessing's noise and, mixed with a purpose, of every metric's own.
+        batch_size: examples at once.
+        num_importance_samples: K of the importance-weighted bound.
+        num_fresh_samples: draws from the data's exact density.
+        max_samples: draws from the model, at most.
+        progress: show a progress bar for each metric.
+        memo: what several metrics need and one computes.
+    """
+
+    model: Any
+    data: Dataset
+    split: str
+    x: Tensor
+    seed: int
+    batch_size: int
+    num_importance_samples: int
+    num_fresh_samples: int
+    max_samples: int
+    progress: bool
+    memo: dict[str, Any] = field(default_factory=dict)
+
+    def generator(self, purpose: str, *, device: torch.device | str = "cpu") -> torch.Generator:
+        """A fresh generator for one purpose, so that a metric alone gives the same number."""
+        # Mixed by a hash: the CPU generator reads no more than the low 32 bits of its seed.
+        digest = hashlib.sha256(f"{self.seed} {purpose}".encode()).digest()
+        return torch.Generator(device).manual_seed(int.from_bytes(digest[:4]))
+
+    def model_generator(self, purpose: str) -> torch.Generator:
+        """The same on the model's device, for the noise that the model draws."""
+        return self.generator(purpose, device=self.like.device)
+
+    @property
+    def like(self) -> Tensor:
+        """An empty tensor with the dtype and device of the model's parameters."""
+        parameters = getattr(self.model, "parameters", None)
+        floating = [p for p in parameters() if p.is_floating_point()] if parameters else []
+        return (floating[0] if floating else self.x).new_empty(0)
+
+    def once(self, key: str, compute: Callable[[], Any]) -> Any:
+        """`compute()`, done by the first metric that asks."""
+        if key not in self.memo:
+            self.memo[key] = compute()
+        return self.memo[key]
+
+    def per_example(
+        self,
+        function: Callable[[Tensor], Tensor],
+        x: Tensor,
+        *,
+        label: str,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """`function` over batches of x (N, *event): (N,) float64 on the CPU, checked for shape."""
+        parts = []
+        batches = x.split(batch_size or self.batch_size)
+        for batch in tqdm(batches, desc=label, ncols=79, disable=not self.progress):
+            values = function(batch.to(self.like))
+            if values.shape != (len(batch),):
+                raise EvaluationError(
+                    f"{label}: {type(self.model).__name__} gave shape {tuple(values.shape)} for "
+                    f"{len(batch)} examples; expected one value an example, ({len(batch)},), "
+                    f"averaged over nothing."
+                )
+            parts.append(values.detach().double().cpu())
+        return torch.cat(parts)
+
+    def nll(self) -> Tensor:
+        """(N,) -log p(x) of every example in the model's space, in nats."""
+        compute = lambda: -self.per_example(self.model.log_prob, self.x, label="nll")  # noqa: E731
+        return self.once("nll", compute)
+
+    def samples(self, n: int) -> Tensor:
+        """(n, *data.shape) draws of the model on the CPU, shared by what compares samples."""
+        return self.once(f"samples {n}", lambda: self._draw(n))
+
+    def _draw(self, n: int) -> Tensor:
+        generator, shape, parts = self.model_generator("samples"), tuple(self.data.shape), []
+        sizes = [min(self.batch_size, n - start) for start in range(0, n, self.batch_size)]
+        for size in tqdm(sizes, desc="samples", ncols=79, disable=not self.progress):
+            drawn = self.model.sample(size, generator=generator)
+            if math.prod(drawn.shape) != size * math.prod(shape) or len(drawn) != size:
+                raise EvaluationError(
+                    f"{type(self.model).__name__}.sample({size}) gave shape {tuple(drawn.shape)}; "
+                    f"expected {(size, *shape)}, the shape of the preprocessed {self.data.name}."
+                )
+            parts.append(drawn.detach().to(self.x).reshape(size, *shape))
+        return torch.cat(parts)
+
+    @property
+    def noise(self) -> str:
+        """How the preprocessing drew the examples, in words."""
+        preprocess = self.data.preprocess
+        if preprocess is None:
+            return "no preprocessing"
+        if not preprocess.is_random:
+            return f"preprocessing {preprocess}"
+        return f"preprocessing {preprocess}, its noise drawn once with seed {self.seed}"
+
+    def on(self, x: Tensor) -> "Context":
+        """The same evaluation on other examples."""
+        return replace(self, x=x, memo={})
