@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--devices", type=int, default=1)
     args = parser.parse_args()
-    run, model = train(args.folder / "train", devices=args.devices)
+    run, model = train(args.folder / "train", steps=24, devices=args.devices)
     save(run, args.folder / "train.safetensors", model)
     run, source, critic = duel(args.folder / "duel", devices=args.devices)
     save(run, args.folder / "duel.safetensors", source, critic)
