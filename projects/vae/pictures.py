@@ -22,9 +22,9 @@ def main() -> None:
     folder = find_project("vae").folder / "figures"
     folder.mkdir(exist_ok=True)
     model, data = open_run(run_folder("vae", "manifold")).load()
-    figures.manifold(model, data, side=20).savefig(folder / "manifold.png", dpi=110)
+    figures.manifold(model, data, side=16).savefig(folder / "manifold.png", dpi=150)
     model, data = open_run(run_folder("vae", "demo")).load()
-    bound(model, data.test.tensor(seed=0)[:200]).savefig(folder / "bound.png", dpi=110)
+    bound(model, data.test.tensor(seed=0)[:200]).savefig(folder / "bound.png", dpi=130)
 
 
 class Plane:
