@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from common.data import DynamicBinarisation, load
+from common.data import Compose, DynamicBinarisation, Flatten, load
 from common.evaluation import EvaluationError, figures
+from common.evaluation.figures import plane
 
 
 class Planar(nn.Module):
@@ -85,6 +86,60 @@ def test_training_curves_are_read_from_the_metrics(tmp_path):
     assert list(axes.lines[2].get_ydata()) == [4.5]
     with pytest.raises(EvaluationError, match="does not exist"):
         figures.training_curves(tmp_path / "nowhere")
+
+
+def test_a_frame_holds_every_validation_and_a_loss_of_zero_is_a_loss(tmp_path):
+    lines = [{"step": k, "loss": 0.0, "valid": 7.0} for k in range(60)]
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 60, "lo')
+    axes = figures.training_curves(path).axes[0]
+    assert len(axes.lines[0].get_ydata()) == 60  # not the line that a killed run left half written
+    assert axes.get_ylim()[0] < 0 < 7 < axes.get_ylim()[1]
+    path.write_text('{"step": 1, "loss"\n{"step": 2, "loss": 1.0}\n')
+    with pytest.raises(EvaluationError, match="line 1, is not JSON"):
+        figures.training_curves(path)
+    path.write_text('{"step": 1}\n')
+    with pytest.raises(EvaluationError, match="neither `loss` nor `valid`"):
+        figures.training_curves(path)
+
+
+def test_probabilities_of_binary_pixels_keep_their_grey_whatever_the_layout():
+    grey = torch.full((2, 64), 0.3)
+    for preprocess in (DynamicBinarisation(17), Compose([DynamicBinarisation(17), Flatten()])):
+        data = load("digits", preprocess=preprocess)
+        images = figures.to_images(grey.view(2, *data.shape), data)
+        np.testing.assert_allclose(images, np.full((2, 8, 8), 0.3), rtol=1e-6)
+
+
+def test_pixels_of_a_grid_are_whole_multiples(digits):
+    figure = figures.sample_grid(torch.zeros(9, 1, 8, 8), digits, width=4.0)
+    canvas = pixels(figure)
+    box = figure.axes[0].get_position()
+    assert figure.get_figwidth() == 4.0
+    on_screen = box.width * figure.get_figwidth() * figure.dpi
+    assert on_screen / canvas.shape[1] == pytest.approx(round(on_screen / canvas.shape[1]))
+
+
+def test_a_traversal_moves_one_latent_and_leaves_the_others(digits):
+    codes = []
+    model = Planar()
+    model.decode = lambda z: codes.append(z) or torch.zeros(len(z), 1, 8, 8)
+    figures.traversal(model, torch.tensor([0.5, 0.7]), digits, dims=[1], reach=2.0, steps=3)
+    assert codes[0].tolist() == [[0.5, -2.0], [0.5, 0.0], [0.5, 2.0]]
+
+
+def test_the_density_that_is_drawn_integrates_to_one():
+    ring = load("ring")
+    grid = plane.on_grid(ring.density.log_prob, torch.zeros(()), 3.0, 200)
+    assert grid.sum().item() * (6.0 / 199) ** 2 == pytest.approx(1, abs=0.01)
+    top = plane.on_grid(lambda x: x[:, 1].log(), torch.zeros(()), 3.0, 3)
+    assert top[2].tolist() == pytest.approx([3.0] * 3)  # rows from below
+
+
+def test_rows_of_different_lengths_are_refused(digits):
+    x = digits.test.tensor()
+    with pytest.raises(EvaluationError, match=r"lengths \[2, 3\], expected one length"):
+        figures.image_rows({"data": x[:2], "model": x[:3]}, digits)
 
 
 def test_examples_that_are_no_images_are_refused():

@@ -1,0 +1,35 @@
+"""Pictures that look alike in every notebook and on every page.
+
+Each function returns a `matplotlib.figure.Figure` and touches no global state; show it by ending a
+notebook cell with it (after `%matplotlib inline`), or save it with `figure.savefig`.
+"""
+
+from common.evaluation.figures.curves import training_curves
+from common.evaluation.figures.images import (
+    image_grid,
+    image_rows,
+    reconstructions,
+    sample_grid,
+    to_images,
+)
+from common.evaluation.figures.latents import interpolation, manifold, slerp, traversal
+from common.evaluation.figures.plane import density_contours, scatter
+from common.evaluation.figures.style import BLUE, GREY, ORANGE
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "density_contours",
+    "image_grid",
+    "image_rows",
+    "interpolation",
+    "manifold",
+    "reconstructions",
+    "sample_grid",
+    "scatter",
+    "slerp",
+    "to_images",
+    "training_curves",
+    "traversal",
+]
