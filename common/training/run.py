@@ -49,6 +49,11 @@ class Run:
     moment and resumed ends, on one CPU process, with the same weights bit for bit. Whatever the
     training changes must therefore live in the module's `state_dict`.
 
+    Noise that belongs to examples comes from `run.generator`; choices that all processes must share,
+    such as masks, come from `run.init_generator`. Two processes (`devices=2`) then see the loss curve
+    of one, up to rounding; a layer of the project's own that normalises by the batch takes its
+    statistics from `batch_var_mean`.
+
     Args:
         folder: holds checkpoint.safetensors, metrics.jsonl and run.json; made if missing.
         seed: of weights, batches and noise.
