@@ -35,8 +35,8 @@ def rows() -> list[Row]:
         our_step(ours, x, generator),
         "pythae",
         peer_step(theirs, x),
-        repeats=200,
-        warmup=20,
+        repeats=100,
+        warmup=10,
     )
     ours.eval(), theirs.eval()
     batch_size = best_batch_size(theirs, x)
