@@ -77,8 +77,8 @@ PRESETS = {
         patience=None,
     ),
     "paper": PAPER,
-    # The paper's one-layer, one-mask row in half-precision arithmetic and a fixed number of epochs.
-    "mnist_8000": replace(PAPER, precision="bf16-mixed"),
+    # The one-layer, one-mask row of Table 6 with bfloat16 products, as long as the time allowed.
+    "mnist_8000": replace(PAPER, precision="bf16-mixed", epochs=42),
 }
 
 
