@@ -7,6 +7,7 @@ command that was asked for is imported, so `dgm --help` answers at once.
 
 import argparse
 import difflib
+import os
 import sys
 from importlib import import_module
 
@@ -80,11 +81,19 @@ def run_command(name: str, arguments: list[str]) -> int:
     try:
         return command.run(args)
     except UserError as error:
-        print(f"dgm {name}: {error}", file=sys.stderr)
+        if is_main_process():
+            print(f"dgm {name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ndgm {name}: stopped by you", file=sys.stderr)
+        hint = "; the same command with --resume goes on" if name == "train" else ""
+        print(f"\ndgm {name}: stopped by you{hint}", file=sys.stderr)
         return 130
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks: the first of those that a run with several devices started."""
+    ranks = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
 
 
 if __name__ == "__main__":

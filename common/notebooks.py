@@ -102,7 +102,9 @@ def execute(path: Path, folder: Path, *, preset: str, timeout: int = 600) -> Pat
     os.environ["DGM_PRESET"] = preset
     try:
         client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except CellExecutionError as error:
+        raise NotebookError(f"{path.name} failed with {error.ename}: {error.evalue}") from error
+    except (CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(f"{path.name} failed: {error}") from error
     finally:
         bar.close()

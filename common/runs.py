@@ -56,6 +56,7 @@ def train_run(project: Project, preset: str, config: Any, run: Any) -> nn.Module
     if run.is_main:
         state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
         save_weights(state, run.folder / WEIGHTS)
+    run.close()
     return model
 
 

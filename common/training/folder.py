@@ -40,8 +40,7 @@ def claim(folder: Path) -> None:
     if fcntl is None:
         return
     folder = folder.resolve()
-    if folder in held:
-        os.close(held.pop(folder))
+    release(folder)
     handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,6 +53,13 @@ def claim(folder: Path) -> None:
         os.close(handle)
         return
     held[folder] = handle
+
+
+def release(folder: Path) -> None:
+    """Give a claimed folder back before the process ends, for another one to read or continue."""
+    handle = held.pop(folder.resolve(), None)
+    if handle is not None:
+        os.close(handle)
 
 
 def set_aside(folder: Path) -> Path:

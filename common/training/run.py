@@ -14,7 +14,7 @@ from common.files import write_text
 from common.training.checkpoint import load_checkpoint
 from common.training.devices import Devices
 from common.training.errors import TrainingError
-from common.training.folder import CHECKPOINT, METRICS, RECORD, open_folder
+from common.training.folder import CHECKPOINT, METRICS, RECORD, open_folder, release
 from common.training.loop import Loop, check_counts
 from common.training.metrics import MetricsLog, check_tensorboard
 from common.training.monitor import Monitor
@@ -274,6 +274,10 @@ class Run:
         network = self.network(lambda each: each.module.__dict__ is model.__dict__, "model")
         network.load_best()
         return network.module.eval()
+
+    def close(self) -> None:
+        """Let another process use the folder. A process that ends has let go by itself."""
+        release(self.folder)
 
     def network(self, is_it: Callable[[Network], bool], what: str) -> Network:
         """The network that a handle of `setup` belongs to."""
