@@ -134,5 +134,5 @@ def train(config: Config, run: Run) -> nn.Module:
         mask = batches.step % config.num_masks
         run.step(-model.mask_log_prob(x, mask).mean(), optimiser)
         if config.fresh_masks and mask == config.num_masks - 1:
-            model.resample_masks(generator=run.generator)
+            model.resample_masks(generator=run.init_generator)
     return run.best(model)

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from common.training import batch_var_mean
+
 
 class ChannelMask:
     """Halves of dimension 1: entries of a vector, channels of an image (Fig. 3, right)."""
@@ -93,7 +95,7 @@ class BatchNorm(nn.Module):
         """Mean (C,) and variance + eps (C,) that ``forward`` uses, the running ones updated."""
         if not self.training:
             return self.mean, self.variance + self.eps
-        variance, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
+        variance, mean = batch_var_mean(x, [0, *range(2, x.ndim)])
         mean = torch.lerp(mean, self.mean, self.momentum)
         variance = torch.lerp(variance, self.variance, self.momentum)
         self.mean.copy_(mean.detach())
