@@ -15,7 +15,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from common.commands.evaluate import measurement_line
+    from common.commands.evaluate import FLOOR_NOTE, measurement_line
     from common.commands.sample import draw, save_picture
     from common.evaluation import baseline, evaluate
     from common.notebooks import execute
@@ -43,8 +43,9 @@ def run(args: Namespace) -> int:
     print(f"\n{project.slug} on {data.name}, test split, after {watch.seconds:.0f} s:")
     for value in found.values():
         print(f"  {measurement_line(value)}")
+    print(f"  {FLOOR_NOTE}")
     reference = baseline(data, "test")
-    print(f"  baseline: {measurement_line(reference)}\n            {reference.protocol}")
+    print(f"baseline: {reference.protocol}\n  {measurement_line(reference)}")
     print(f"samples:  {relative(picture)}\nnotebook: {relative(html)}")
     print(f"next: open the notebook, or `dgm verify {project.slug}` for the committed numbers.")
     return 0

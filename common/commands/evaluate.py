@@ -72,12 +72,18 @@ def run(args: Namespace) -> int:
     print(f"{args.project}, {trained.preset}, {data.name} {args.split}:")
     for value in measurements.values():
         print(f"  {measurement_line(value)}")
+    if any(value.floor is not None for value in measurements.values()):
+        print(f"  {FLOOR_NOTE}")
     print(f"written: {relative(path)}\nnext: dgm sample {args.project}")
     return 0
 
 
+FLOOR_NOTE = "(floor: the same statistic between training and held-out data)"
+
+
 def measurement_line(value) -> str:
-    """One measurement in one line: name, value, standard error, unit, floor, n."""
+    """One measurement in one line of a terminal: name, value, error, unit, n, floor."""
     error = f" ± {value.standard_error:.4f}" if value.standard_error is not None else ""
-    floor = f"  (train against test: {value.floor:.4g})" if value.floor is not None else ""
-    return f"{value.name:<22}{value.value:>10.4f}{error} {value.unit}{floor}  n={value.n}"
+    floor = f"  floor {value.floor:.4f}" if value.floor is not None else ""
+    unit = f" {value.unit}" if value.unit else ""
+    return f"{value.name:<20}{value.value:>9.4f}{error}{unit}, n={value.n}{floor}"

@@ -21,7 +21,7 @@ def main(names: list[str]) -> int:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(found)}", file=sys.stderr)
         return 2
     print(f"{hardware()}, torch {torch.__version__}, {THREADS} threads, medians after warm-up\n")
-    print(f"{'work':<44}{'ours':>10}  {'peer':<18}{'theirs':>10}{'ratio':>8}")
+    print(f"{'work':<46}{'ours':>10}  {'peer':<18}{'theirs':>10}{'ratio':>8}")
     missing = 0
     for name in chosen:
         try:
@@ -37,7 +37,7 @@ def print_rows(rows: Iterable[Row]) -> None:
     for row in rows:
         row = Row(*row)
         ours, theirs = readable(row.ours), readable(row.theirs)
-        print(f"{row.work:<44}{ours:>10}  {row.peer:<18}{theirs:>10}{row.ratio:>7.1f}x", flush=True)
+        print(f"{row.work:<46}{ours:>10}  {row.peer:<18}{theirs:>10}{row.ratio:>7.1f}x", flush=True)
 
 
 def readable(seconds: float) -> str:
