@@ -25,7 +25,7 @@ def run(args: Namespace) -> int:
         return 0
     for project in projects:
         paper = project.paper
-        print(f"{project.slug:<16}{project.family:<22}{goals_line(project)}")
+        print(f"{project.slug:<16}{project.family:<24}{goals_line(project)}")
         print(f"{'':<16}{paper.get('title', project.title)} ({paper.get('year', '?')})")
     print("\nnext: dgm demo SLUG trains one; dgm verify SLUG recomputes its numbers.")
     return 0

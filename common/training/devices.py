@@ -63,7 +63,10 @@ class Devices:
         """Give every process the first one's values, in place."""
         if self.world_size > 1:
             for tensor in tensors:
-                torch.distributed.broadcast(tensor.detach(), src=0)
+                values = tensor.detach().flatten()
+                # As bytes: gloo refuses some types, such as int16.
+                torch.distributed.broadcast(values.view(torch.uint8), src=0)
+                tensor.detach().copy_(values.view_as(tensor))
 
     def step(self, loss: Tensor, network: Network) -> Tensor | None:
         """Backward, the mean gradient of all processes, clipping, and one update.

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from argparse import Namespace
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from common.cli import main
 from common.commands.reproduce import reproduce
 from common.commands.verify import verify_goal
-from common.projects import Goal, find_project, find_projects
+from common.projects import ROOT, Goal, find_project, find_projects
 from common.results import (
     ResultError,
     half_precision,
@@ -73,6 +75,19 @@ def test_training_twice_with_one_seed_gives_the_same_weights(trained, tmp_path):
     weights = (trained / "weights.safetensors").read_bytes()
     assert (tmp_path / "same" / "weights.safetensors").read_bytes() == weights
     assert (tmp_path / "other" / "weights.safetensors").read_bytes() != weights
+
+
+def test_two_processes_have_the_loss_curve_of_one(trained, tmp_path):
+    command = [sys.executable, "-m", "common.cli", "train", "made", "--preset", "smoke", "--quiet"]
+    options = ["--seed", "1", "--devices", "2", "--accelerator", "cpu", "--out", str(tmp_path)]
+    subprocess.run([*command, *options], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    one, two = losses(trained), losses(tmp_path)
+    assert two == pytest.approx(one, rel=1e-5)
+
+
+def losses(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
 
 
 def test_evaluating_writes_one_json_with_everything(trained, capsys):

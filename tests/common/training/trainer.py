@@ -47,6 +47,8 @@ class Denoiser(nn.Module):
         super().__init__()
         self.encode = nn.Linear(4, 12)
         self.norm = nn.BatchNorm1d(12) if norm else nn.Identity()
+        self.register_buffer("degrees", torch.tensor([3, 1, 2], dtype=torch.int16))
+        self.register_buffer("is_ready", torch.tensor(True))
         self.dropout = nn.Dropout(0.2)
         self.decode = nn.Linear(12, 4)
         self.unused = nn.Parameter(torch.ones(2))
