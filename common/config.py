@@ -18,7 +18,9 @@ class ConfigError(UserError):
 def override(config: Any, assignments: Iterable[str]) -> Any:
     """A copy of `config` with `name=value` texts applied, each parsed by the field's type.
 
-    Raises ConfigError for an unknown field or a bad value, naming the fields and types there are.
+    A field may be named by its first words where no other begins with them: `hidden=256` sets
+    `hidden_sizes`. Raises ConfigError for an unknown field or a bad value, naming the fields and
+    types there are.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def override(config: Any, assignments: Iterable[str]) -> Any:
     changes = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        name = name.strip()
+        name = full_name(name.strip(), hints)
         if not equals:
             raise ConfigError(f"--set {assignment!r} is not of the form FIELD=VALUE.")
         if name not in hints:
@@ -47,6 +49,16 @@ def override(config: Any, assignments: Iterable[str]) -> Any:
                 f"Fields:\n{describe(config)}"
             ) from error
     return replace(config, changes)
+
+
+def full_name(name: str, names: Iterable[str]) -> str:
+    """The one of `names` whose first words are `name`, or `name` itself.
+
+    >>> full_name("hidden", ["data", "hidden_sizes"]), full_name("size", ["hidden_sizes"])
+    ('hidden_sizes', 'size')
+    """
+    longer = [known for known in names if known.startswith(f"{name}_")]
+    return longer[0] if len(longer) == 1 and name not in names else name
 
 
 def replace(config: Any, changes: Mapping[str, Any]) -> Any:

@@ -36,6 +36,7 @@ def run(args: Namespace) -> int:
         save_weights({"samples": samples.contiguous()}, args.tensor)
         print(f"written: {relative(args.tensor)}")
     print(f"written: {relative(path)}")
+    print(f"next: look at it, or dgm evaluate {args.project} for numbers")
     return 0
 
 

@@ -37,7 +37,20 @@ def run(args: Namespace) -> int:
             write_table(project)
     if args.json:
         print(json.dumps(outcomes, indent=2))
-    return 0 if all(outcome["state"] != "FAILED" for outcome in outcomes) else 1
+    failed = sum(outcome["state"] == "FAILED" for outcome in outcomes)
+    if not args.json:
+        print(next_step(failed, len(outcomes)))
+    return 1 if failed else 0
+
+
+def next_step(failed: int, count: int) -> str:
+    """What to do after verifying."""
+    if failed:
+        return (
+            f"next: {failed} of {count} numbers do not follow from what is stored; restore the "
+            "weights or data, or `dgm reproduce` them (`dgm data list` shows missing sets)"
+        )
+    return "next: dgm list shows the goals beside the papers"
 
 
 def verify_goal(project, goal, *, progress: bool = False) -> dict:

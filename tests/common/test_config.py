@@ -65,6 +65,13 @@ def test_an_unknown_field_names_the_nearest_and_all_others():
     assert "float = 0.001" in str(caught.value)
 
 
+def test_first_words_name_a_field_where_only_one_begins_with_them():
+    assert override(Config(), ["hidden=256"]).hidden_sizes == (256,)
+    assert override(Config(), ["learning=0.5"]).learning_rate == 0.5
+    with pytest.raises(ConfigError, match="no field 'l'"):
+        override(Config(), ["l=1"])
+
+
 def test_a_config_survives_json():
     config = override(Config(), ["hidden_sizes=3,4", "patience=2"])
     assert from_dict(Config, to_dict(config)) == config
