@@ -5,6 +5,7 @@ DistributedDataParallel wrapper. A model keeps its own class and every method, a
 model any number of times or leave parameters unused, and a gradient penalty needs no special case.
 """
 
+import atexit
 import logging
 import os
 import sys
@@ -52,6 +53,8 @@ class Devices:
         self.device: torch.device = self.fabric.device
         self.rank: int = self.fabric.global_rank
         self.world_size: int = self.fabric.world_size
+        if self.world_size > 1:
+            atexit.register(leave_group)
 
     def prepare(self, module: nn.Module) -> nn.Module:
         """Move a module to the device and precision; every process starts from the first one's."""
@@ -119,6 +122,12 @@ class Devices:
     def barrier(self) -> None:
         """Wait for the other processes."""
         self.fabric.barrier()
+
+
+def leave_group() -> None:
+    """End the process group before the interpreter ends, while its threads can still be joined."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def check_launchable() -> None:
