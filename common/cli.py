@@ -13,22 +13,38 @@ from importlib import import_module
 
 from common.errors import UserError
 
-COMMANDS = {
-    "list": "list the projects, their papers and their goals",
-    "demo": "train, evaluate, sample and run the notebook of one project on embedded data",
-    "train": "train a project with one of its presets",
-    "evaluate": "compute every metric that a trained model is able to",
-    "sample": "draw samples from a trained model into a picture",
-    "reproduce": "train a goal's preset and record its number and weights",
-    "verify": "recompute the committed numbers from the committed weights",
-    "data": "list, describe, fetch and verify data sets",
+GROUPS = {
+    "models": {
+        "list": "list the projects, their papers and their goals",
+        "demo": "train, evaluate, sample and run the notebook of one project on embedded data",
+        "train": "train a project with one of its presets",
+        "evaluate": "compute every metric that a trained model is able to",
+        "sample": "draw samples from a trained model into a picture",
+        "reproduce": "train a goal's preset and record its number and weights",
+        "verify": "recompute the committed numbers from the committed weights",
+        "data": "list, describe, fetch and verify data sets",
+    },
+    "the course, for students and reviewers": {
+        "new": "make the folder of a new project, green from the start",
+        "check": "say everything that CI would say of a project, in seconds",
+        "review": "write, check, answer and verify reviews",
+        "status": "whose turn it is, project by project, longest wait first",
+        "originality": "compare a project's code with the other projects, for a person to judge",
+    },
+    "the course, for instructors": {
+        "assign": "assign reviewers to projects: preview, commit, repair",
+        "freeze": "record version 1 or 2 as it was on main at the deadline",
+        "adjudicate": "judge the findings of a project's reviews (private)",
+        "grade": "compute developers' and reviewers' grades (private)",
+        "publish": "export the repository for the public, without anything private",
+    },
 }
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 USAGE = """usage: dgm COMMAND [arguments]
 
 Deep generative models: genuine implementations, laws, and numbers that anyone can recompute.
 
-commands:
 {commands}
 
 Start with `dgm list`, then `dgm demo made`. `dgm COMMAND --help` explains a command.
@@ -56,9 +72,11 @@ def main(argv: list[str] | None = None) -> int:
 def usage() -> str:
     """The text of `dgm --help`."""
     width = max(map(len, COMMANDS))
-    return USAGE.format(
-        commands="\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
-    )
+    groups = [
+        f"{title}:\n" + "\n".join(f"  {name:<{width}}  {text}" for name, text in group.items())
+        for title, group in GROUPS.items()
+    ]
+    return USAGE.format(commands="\n\n".join(groups))
 
 
 def unknown_command(name: str) -> str:

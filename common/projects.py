@@ -1,24 +1,31 @@
 """Projects are found by folder: each `projects/*/project.toml` is one, and there is no list to edit."""
 
 import difflib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import AllowInfNan, Strict, StringConstraints
+
+from common import schema
 from common.errors import UserError
+from common.schema import Count, Key, Number, Text, strict_table
 
 ROOT = Path(__file__).resolve().parents[1]
-DIRECTIONS = ("at most", "at least")
+FILL = "FILL-IN"  # marks a place that `dgm new` left for a person to write
+Finite = Annotated[float, Strict(), AllowInfNan(False)]
+Tolerance = Annotated[float, Strict(), AllowInfNan(False), schema.at_least(0)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
 class ProjectError(UserError):
     """A project that does not exist or whose project.toml says something impossible."""
 
 
+@strict_table
 @dataclass(frozen=True)
 class Goal:
     """A number that a project promised to reproduce before version 1.
@@ -27,25 +34,85 @@ class Goal:
     reports and `paper_source` where it stands. A goal is met, missed, or withdrawn with a reason.
     """
 
-    id: str
-    metric: str
-    dataset: str
-    split: str
-    preset: str
-    direction: str
-    target: float
-    paper_source: str
-    protocol: str
-    paper_value: float | None = None
-    tolerance: float = 0.0
-    weights: str = "committed"
-    withdrawn: str | None = None
+    id: Identifier
+    metric: Text
+    dataset: Text
+    split: Text
+    preset: Text
+    direction: Literal["at most", "at least"]
+    target: Finite
+    paper_source: Text
+    protocol: Text
+    paper_value: Finite | None = None
+    tolerance: Tolerance = 0.0
+    weights: Literal["committed", "retrain"] = "committed"
+    withdrawn: Text | None = None
 
     def is_met(self, value: float) -> bool:
         """Whether a measured value reaches the target, the declared tolerance included."""
         if self.direction == "at most":
             return value <= self.target + self.tolerance
         return value >= self.target - self.tolerance
+
+
+@strict_table
+@dataclass(frozen=True)
+class Paper:
+    """The paper that a project implements."""
+
+    title: Text
+    authors: tuple[Text, ...]
+    year: Count
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+    venue: Text = "preprint"
+
+
+@strict_table
+@dataclass(frozen=True)
+class Group:
+    """Who made a project, by public keys: a handle or a pseudonym, never a number or an address."""
+
+    key: Key
+    members: tuple[Key, ...]
+    names: tuple[Text, ...] = ()  # only `dgm publish` writes them, where consent is recorded
+    hours: Number | None = None  # of work, if the group wants to say; not published
+
+
+@strict_table
+@dataclass(frozen=True)
+class Borrowed:
+    """A model-independent utility from outside, acknowledged."""
+
+    file: Text
+    source: Text
+    licence: Text
+    reason: Text  # why it is model-independent
+
+
+@strict_table
+@dataclass(frozen=True)
+class ProjectTable:
+    """Every field of project.toml."""
+
+    schema: Literal["project/1"]
+    slug: Text
+    title: Text
+    summary: Text
+    family: Text
+    version: Literal["1", "2"]
+    paper: Paper
+    group: Group
+    goal: tuple[Goal, ...]
+    capabilities: tuple[Text, ...] = ()
+    builds_on: tuple[Text, ...] = ()
+    borrowed: tuple[Borrowed, ...] = ()
+    licence: Text = "MIT"
+
+    def __post_init__(self):
+        ids = [goal.id for goal in self.goal]
+        for goal_id in ids:
+            if ids.count(goal_id) > 1:
+                raise ValueError(f"the goal {goal_id!r} is there twice; ids are unique")
 
 
 @dataclass(frozen=True)
@@ -105,64 +172,30 @@ def find_project(slug: str, root: Path = ROOT) -> Project:
 
 
 def read_project(folder: Path) -> Project:
-    """Read and check one project.toml; raises ProjectError that names the file and the field."""
+    """Read and check one project.toml; raises ProjectError with every mistake and its line."""
     path = folder / "project.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path}: not valid TOML: {error}.") from error
-    if table.get("schema") != "project/1":
-        raise ProjectError(f'{path}: schema is {table.get("schema")!r}, expected "project/1".')
-    if table.get("slug") != folder.name:
+        table = schema.read(path, ProjectTable)
+    except schema.SchemaError as error:
+        raise ProjectError(str(error)) from None
+    if table.slug != folder.name:
         raise ProjectError(
-            f"{path}: slug is {table.get('slug')!r}, but the folder is named {folder.name!r}."
+            f"{path}: slug is {table.slug!r}, but the folder is named {folder.name!r}."
         )
-    goals = tuple(read_goal(path, entry) for entry in table.get("goal", []))
     return Project(
-        slug=folder.name,
+        slug=table.slug,
         folder=folder,
-        title=text_field(path, table, "title"),
-        summary=text_field(path, table, "summary"),
-        family=text_field(path, table, "family"),
-        version=text_field(path, table, "version"),
-        capabilities=tuple(table.get("capabilities", ())),
-        builds_on=tuple(table.get("builds_on", ())),
-        paper=table.get("paper", {}),
-        group=table.get("group", {}),
-        goals=goals,
-        borrowed=tuple(table.get("borrowed", ())),
+        title=table.title,
+        summary=table.summary,
+        family=table.family,
+        version=table.version,
+        capabilities=table.capabilities,
+        builds_on=table.builds_on,
+        paper=asdict(table.paper),
+        group=asdict(table.group),
+        goals=table.goal,
+        borrowed=tuple(asdict(entry) for entry in table.borrowed),
     )
-
-
-def text_field(path: Path, table: Mapping[str, Any], name: str) -> str:
-    """A required text of project.toml."""
-    value = table.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise ProjectError(f"{path}: {name} is {value!r}, expected a text that is not empty.")
-    return value
-
-
-def read_goal(path: Path, table: Mapping[str, Any]) -> Goal:
-    """One [[goal]] table as a Goal, every field checked for presence, spelling and type."""
-    known = {field.name: field for field in fields(Goal)}
-    label = f"{path}: goal {table.get('id', '(without an id)')!r}"
-    for name in table:
-        if name not in known:
-            raise ProjectError(f"{label}: unknown field {name!r}; known: {', '.join(known)}.")
-    for name in ("id", "metric", "dataset", "split", "preset", "paper_source", "protocol"):
-        if not isinstance(table.get(name), str):
-            raise ProjectError(f"{label}: {name} is {table.get(name)!r}, expected a text.")
-    for name in ("target", "paper_value", "tolerance"):
-        value = table.get(name)
-        if name != "target" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ProjectError(f"{label}: {name} is {value!r}, expected a number.")
-    if table.get("direction") not in DIRECTIONS:
-        raise ProjectError(
-            f"{label}: direction is {table.get('direction')!r}, expected 'at most' or 'at least'."
-        )
-    return Goal(**table)
 
 
 def run_folder(slug: str, preset: str, *, seed: int = 0, variant: str = "") -> Path:

@@ -10,7 +10,17 @@ slug = "toy"
 title = "A toy"
 summary = "One sentence."
 family = "autoregressive"
-version = "v1"
+version = "1"
+
+[paper]
+title = "A toy paper"
+authors = ["A. Author"]
+year = 2020
+url = "https://example.org/toy"
+
+[group]
+key = "g-01"
+members = ["p-01"]
 
 [[goal]]
 id = "digits"
@@ -46,9 +56,13 @@ def test_a_folder_with_a_project_toml_is_a_project(tmp_path):
         ('title = "A toy"', 'title = ""', "title"),
         ("target = 20.0", 'target = "low"', "target is 'low', expected a number"),
         ("target = 20.0", "target = true", "target is True, expected a number"),
-        ("target = 20.0", "", "target is None"),
+        ("target = 20.0", "", "target is missing"),
         ('direction = "at most"', 'direction = "below"', "'at most' or 'at least'"),
-        ('metric = "nll_nats"', "metrik = 3", "unknown field 'metrik'"),
+        (
+            'metric = "nll_nats"',
+            "metrik = 3",
+            "line 21: unknown field 'metrik' in goal[1]; did you mean 'metric'",
+        ),
         ("[[goal]]", "[[goal", "not valid TOML"),
     ],
 )

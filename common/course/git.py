@@ -1,0 +1,165 @@
+"""What the course asks of git: commits, folders at a commit, history. Reads only, but for tags."""
+
+import io
+import os
+import subprocess
+import tarfile
+from datetime import datetime
+from pathlib import Path
+
+from common.errors import UserError
+from common.projects import ROOT
+
+
+class GitError(UserError):
+    """Git is missing, the folder is no repository, or a git command failed."""
+
+
+class Repository:
+    """A git repository; paths are relative to its root, with slashes."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def git(self, *arguments: str, text: str | None = None) -> str:
+        """The output of a git command; raises GitError with what git said."""
+        return self.run(*arguments, data=text.encode() if text is not None else None).decode(
+            "utf-8", "replace"
+        )
+
+    def run(self, *arguments: str, data: bytes | None = None) -> bytes:
+        """The raw output of a git command."""
+        quiet = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        command = ["git", "-C", str(self.root), "-c", "core.quotePath=false", *arguments]
+        try:
+            done = subprocess.run(command, input=data, capture_output=True, env=os.environ | quiet)
+        except FileNotFoundError:
+            raise GitError("git is not installed; the course cycle needs it.") from None
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip() or "no reason given"
+            raise GitError(f"git {arguments[0]} failed in {self.root.name}: {said}")
+        return done.stdout
+
+    def resolve(self, name: str) -> str | None:
+        """The full commit of a branch, tag or abbreviated hash; None if there is none."""
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+        except GitError:
+            return None
+
+    def head(self) -> str:
+        """The commit checked out; raises GitError in a repository without one."""
+        commit = self.resolve("HEAD")
+        if commit is None:
+            raise GitError(f"{self.root} is no git repository with a commit in it.")
+        return commit
+
+    def main_branch(self) -> str:
+        """The name of the branch that counts: origin/main, main, origin/master, master, or HEAD."""
+        for name in ("origin/main", "main", "origin/master", "master"):
+            if self.resolve(name):
+                return name
+        return "HEAD"
+
+    def is_shallow(self) -> bool:
+        """Whether history was cut off by `git clone --depth`."""
+        return self.git("rev-parse", "--is-shallow-repository").strip() == "true"
+
+    def is_dirty(self, *paths: str) -> bool:
+        """Whether these paths (all by default) have changes that are not committed."""
+        return bool(self.git("status", "--porcelain", "--", *paths).strip())
+
+    def commit_at(self, moment: datetime, branch: str) -> str | None:
+        """The last first-parent commit of `branch` whose committer date is not after `moment`."""
+        stamp = int(moment.timestamp())
+        found = self.git("rev-list", "-1", "--first-parent", f"--before={stamp}", branch).strip()
+        return found or None
+
+    def tree(self, commit: str, path: str) -> str | None:
+        """The hash of a folder or file at a commit; None if it is not there."""
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", f"{commit}:{path}").strip()
+        except GitError:
+            return None
+
+    def trees(self, commit: str, folder: str) -> dict[str, str]:
+        """The hash of every subfolder of `folder` at a commit, by name, in one call."""
+        if self.tree(commit, folder) is None:
+            return {}
+        found = {}
+        for entry in self.git("ls-tree", "-d", "-z", f"{commit}:{folder}").split("\0"):
+            if entry:
+                about, name = entry.split("\t", 1)
+                found[name] = about.split()[2]
+        return found
+
+    def commit_of_tree(self, path: str, tree: str) -> str | None:
+        """A reachable commit at which folder `path` is exactly `tree`: survives a rebase."""
+        for commit in self.git("log", "--all", "--format=%H", "--", path).split():
+            if self.tree(commit, path) == tree:
+                return commit
+        return None
+
+    def files(self, commit: str, folder: str = "") -> list[str]:
+        """The paths of the files below a folder at a commit."""
+        arguments = ["ls-tree", "-r", "-z", "--name-only", commit]
+        listed = self.git(*arguments, "--", folder) if folder else self.git(*arguments)
+        return [path for path in listed.split("\0") if path]
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file's content at a commit; None if it is not there."""
+        try:
+            return self.run("cat-file", "blob", f"{commit}:{path}")
+        except GitError:
+            return None
+
+    def is_ancestor(self, commit: str, later: str) -> bool:
+        """Whether `commit` is in the history of `later` (or is it)."""
+        try:
+            self.run("merge-base", "--is-ancestor", commit, later)
+        except GitError:
+            return False
+        return True
+
+    def changed_files(self, commit: str) -> list[str]:
+        """The paths that a commit changed against its first parent."""
+        arguments = ("diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-m", "-z")
+        listed = self.git(*arguments, "--first-parent", commit)
+        return [path for path in listed.split("\0") if path]
+
+    def is_ignored(self, path: Path) -> bool:
+        """Whether git would ignore this path of the work tree."""
+        try:
+            self.run("check-ignore", "--quiet", "--", str(path))
+        except GitError:
+            return False
+        return True
+
+    def work_files(self, folder: str = ".") -> list[str]:
+        """Files of the work tree below a folder that are tracked or could be (not ignored)."""
+        listed = self.git("ls-files", "-z", "-co", "--exclude-standard", "--", folder)
+        return sorted({path for path in listed.split("\0") if path})
+
+    def export(self, commit: str, folder: str, destination: Path) -> None:
+        """Write a folder as it was at a commit below `destination`; links are not followed."""
+        archive = self.run("archive", "--format=tar", commit, "--", folder)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(destination, filter="data")
+
+    def tag(self, name: str, commit: str) -> bool:
+        """Make a lightweight tag; False if a tag of that name stands elsewhere (it stays)."""
+        standing = self.resolve(f"refs/tags/{name}")
+        if standing is None:
+            self.run("tag", name, commit)
+            return True
+        return standing == commit
+
+
+def course_root() -> Path:
+    """The repository to work on: the git work tree around the current folder if it is one of ours
+    (it has a projects/ folder), else the one this code belongs to."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".git").exists() and (folder / "projects").is_dir():
+            return folder
+    return ROOT
