@@ -16,7 +16,7 @@ from common.errors import UserError
 GROUPS = {
     "models": {
         "list": "list the projects, their papers and their goals",
-        "demo": "train, evaluate, sample and run the notebook of one project on embedded data",
+        "demo": "train, evaluate and sample one project, run its notebook",
         "train": "train a project with one of its presets",
         "evaluate": "compute every metric that a trained model is able to",
         "sample": "draw samples from a trained model into a picture",
@@ -29,7 +29,7 @@ GROUPS = {
         "check": "say everything that CI would say of a project, in seconds",
         "review": "write, check, answer and verify reviews",
         "status": "whose turn it is, project by project, longest wait first",
-        "originality": "compare a project's code with the other projects, for a person to judge",
+        "originality": "compare a project's code with others, for a person to judge",
     },
     "the course, for instructors": {
         "assign": "assign reviewers to projects: preview, commit, repair",
@@ -43,11 +43,11 @@ COMMANDS = {name: text for group in GROUPS.values() for name, text in group.item
 
 USAGE = """usage: dgm COMMAND [arguments]
 
-Deep generative models: genuine implementations, laws, and numbers that anyone can recompute.
+Deep generative models: genuine implementations, laws, recomputable numbers.
 
 {commands}
 
-Start with `dgm list`, then `dgm demo made`. `dgm COMMAND --help` explains a command.
+Start with `dgm list`, then `dgm demo made`. `dgm COMMAND --help` explains one.
 """
 
 
