@@ -143,7 +143,7 @@ def read_cycle(root: Path) -> Cycle:
     path = root / CYCLE_FILE
     if not path.exists():
         raise UserError(
-            f"there is no {CYCLE_FILE}; copy templates/course/cycle.toml there and set its dates."
+            f"there is no {CYCLE_FILE}; CONTRIBUTING.md (For instructors) shows what it holds."
         )
     return schema.read(path, Cycle)
 
