@@ -1,30 +1,30 @@
-"""Numbers with their provenance: result files, the weights behind them, and the README tables.
+"""Numbers with their provenance: result files and the README tables that they make.
 
 A result is `projects/<slug>/results/<goal>.json` with the weights it was computed from beside it in
-half precision. `dgm reproduce` writes both, `dgm verify` recomputes the number from the weights.
+half precision (common.weights). `dgm reproduce` writes both, `dgm verify` recomputes the number from
+the weights. Nothing here needs torch.
 """
 
 import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import nn
+from pydantic import StringConstraints
 
-from common import config as configs
+from common import json_lines, schema
 from common.errors import UserError
-from common.files import write_bytes, write_text
-from common.projects import ROOT, Goal, Project, find_project
+from common.files import write_text
+from common.projects import ROOT, Goal, Project
+from common.schema import Count, Number, Text, strict_table
 
 SCHEMA = "result/1"
-MAX_WEIGHT_BYTES = 16 * 2**20
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*\.safetensors$")]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
@@ -32,34 +32,35 @@ class ResultError(UserError):
     """A result or weight file that is missing, damaged or does not fit its project."""
 
 
+@strict_table
 @dataclass(frozen=True)
 class Result:
     """One measured number and everything that is needed to measure it again."""
 
-    project: str
-    goal: str
-    metric: str
-    value: float
-    standard_error: float | None
-    n: int
+    project: Text
+    goal: Text
+    metric: Text
+    value: Number
+    standard_error: Number | None
+    n: Count
     unit: str
-    split: str
+    split: Text
     protocol: str
-    dataset: str
-    dataset_sha256: str
-    preset: str
+    dataset: Text
+    dataset_sha256: Hash
+    preset: Text
     config: Mapping[str, Any]
-    seed: int
-    evaluation_seed: int
-    num_importance_samples: int
-    commit: str
-    code_sha256: str
-    hardware: str
-    train_seconds: float
-    evaluation_seconds: float
-    weights: str | None
-    weights_sha256: str
-    schema: str = SCHEMA
+    seed: Count
+    evaluation_seed: Count
+    num_importance_samples: Count
+    commit: Text
+    code_sha256: Hash
+    hardware: Text
+    train_seconds: Number
+    evaluation_seconds: Number
+    weights: FileName | None
+    weights_sha256: Hash
+    schema: Literal["result/1"] = SCHEMA
 
     def __post_init__(self):
         if not math.isfinite(self.value):
@@ -84,18 +85,27 @@ def write_result(project: Project, result: Result) -> Path:
 def read_result(path: Path) -> Result:
     """Read a result file; raises ResultError that names the file and the field."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ResultError(f"{path} does not exist; `dgm reproduce` makes it.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ResultError(f"{path} is not valid JSON: {error}.") from error
+    try:
+        return parse_result(text, path)
+    except schema.SchemaError as error:
+        raise ResultError(str(error)) from None
+
+
+def parse_result(text: str, path: Path | str = "result") -> Result:
+    """A result from its text; raises SchemaError with every mistake and its line."""
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        fault = schema.Fault(getattr(error, "lineno", 0), "", f"not valid JSON: {error}.")
+        raise schema.SchemaError(path, [fault]) from None
     if not isinstance(table, dict) or table.get("schema") != SCHEMA:
-        raise ResultError(f'{path}: schema is not "{SCHEMA}".')
-    names = {field.name for field in dataclasses.fields(Result)}
-    wrong = sorted(names.symmetric_difference(table))
-    if wrong:
-        raise ResultError(f"{path}: missing or unknown fields: {', '.join(wrong)}.")
-    return Result(**table)
+        raise schema.SchemaError(path, [schema.Fault(1, "schema", f'schema is not "{SCHEMA}".')])
+    return schema.validated(table, Result, lambda: json_lines.line_numbers(text), path)
 
 
 def project_results(project: Project) -> dict[str, Result]:
@@ -108,73 +118,10 @@ def project_results(project: Project) -> dict[str, Result]:
     return found
 
 
-def half_precision(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The state of a model with floating tensors rounded to float16, contiguous, on the CPU.
-
-    Raises ResultError if a value overflows half precision.
-    """
-    state = {}
-    for name, value in model.state_dict().items():
-        value = value.detach().cpu().contiguous()
-        if value.is_floating_point():
-            rounded = value.half()
-            if not torch.isfinite(rounded).all():
-                raise ResultError(f"the weights {name!r} do not fit into half precision.")
-            value = rounded
-        state[name] = value.clone()
-    return state
-
-
-def save_weights(state: Mapping[str, torch.Tensor], path: Path) -> str:
-    """Write tensors as safetensors, atomically, and return the file's SHA-256."""
-    data = save(dict(state))
-    write_bytes(path, data)
-    return hashlib.sha256(data).hexdigest()
-
-
-def load_weights(model: nn.Module, path: Path) -> nn.Module:
-    """Load safetensors of any precision into `model`, in the model's precision; returns it in eval.
-
-    Raises ResultError if the file is missing, damaged, or of another architecture.
-    """
-    try:
-        state = load_file(path)
-    except FileNotFoundError:
-        raise ResultError(f"there are no weights at {path}.") from None
-    except (SafetensorError, OSError) as error:
-        raise ResultError(f"{path} is not a whole safetensors file: {error}.") from error
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ResultError(f"{path} does not fit the model: {error}") from error
-    return model.eval()
-
-
-def rebuild(project: Project, config: Any, weights: Path) -> tuple[nn.Module, Any]:
-    """The model of `config` with weights loaded, and the data it was made for."""
-    data = project.training.load_data(config)
-    model = project.training.build(config, data, generator=torch.Generator().manual_seed(0))
-    return load_weights(model, weights), data
-
-
-def load_result(slug: str, goal_id: str) -> tuple[nn.Module, Result]:
-    """The model behind a committed number, in eval mode, and the number with its provenance."""
-    project = find_project(slug)
-    result = read_result(result_path(project, project.goal(goal_id).id))
-    if result.weights is None:
-        raise ResultError(
-            f"the weights of {slug}/{goal_id} are too large for the tree; "
-            f"`dgm reproduce {slug} {goal_id}` trains them again."
-        )
-    config = configs.from_dict(project.training.Config, result.config)
-    model, _ = rebuild(project, config, result_path(project, goal_id).parent / result.weights)
-    return model, result
-
-
-def code_sha256(project: Project) -> str:
-    """One hash over the project's model and training code, to tell whether a result is stale."""
+def code_sha256(folder: Path) -> str:
+    """One hash over a project's model and training code, to tell whether a result is stale."""
     digest = hashlib.sha256()
-    for path in sorted(project.folder.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         if not path.name.startswith("test_"):
             digest.update(path.name.encode())
             digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
@@ -183,19 +130,23 @@ def code_sha256(project: Project) -> str:
 
 def results_table(project: Project) -> str:
     """The goals of a project beside what was measured, as a Markdown table."""
-    results = project_results(project)
+    return goals_table(project.slug, project.goals, project_results(project))
+
+
+def goals_table(slug: str, goals: Iterable[Goal], results: Mapping[str, Result]) -> str:
+    """Goals beside their results (by goal id, where there are any), as a Markdown table."""
     lines = [
         "| goal | data, split | ours | target | paper | met | cost |",
         "|---|---|---|---|---|---|---|",
     ]
     notes = []
-    for goal in project.goals:
+    for goal in goals:
         result = results.get(goal.id)
         lines.append(table_row(goal, result))
         protocol = f"{goal.protocol} {result.protocol}." if result else goal.protocol
         notes.append(f"- **{goal.id}** — paper: {goal.paper_source}. Protocol: {protocol}")
         if result and result.weights is None:
-            notes[-1] += f" Weights not in the tree: `dgm reproduce {project.slug} {goal.id}`."
+            notes[-1] += f" Weights not in the tree: `dgm reproduce {slug} {goal.id}`."
     return "\n".join([*lines, "", *notes])
 
 

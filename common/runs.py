@@ -11,7 +11,8 @@ from torch import nn
 from common import config as configs
 from common.errors import UserError
 from common.projects import ROOT, Project, find_project
-from common.results import rebuild, relative, save_weights
+from common.results import relative
+from common.weights import rebuild, save_weights
 
 RECORD, WEIGHTS = "run.json", "weights.safetensors"
 

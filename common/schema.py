@@ -10,7 +10,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -97,11 +97,18 @@ def parse(text: str, schema: type[T], path: Path | str = "TOML") -> T:
         line = re.search(r"at line (\d+)", str(error))
         fault = Fault(int(line.group(1)) if line else 0, "", f"not valid TOML: {error}.")
         raise SchemaError(path, [fault]) from None
+    return validated(table, schema, lambda: line_numbers(text), path)
+
+
+def validated(
+    table: Any, schema: type[T], lines: Callable[[], Mapping[Location, int]], path: Path | str
+) -> T:
+    """A table that was read as a `schema`; raises SchemaError with every mistake at its line."""
     try:
         return adapter(schema).validate_python(table)
     except ValidationError as error:
-        lines = line_numbers(text)
-        faults = [fault_of(entry, schema, lines) for entry in error.errors(include_url=False)]
+        found = lines()
+        faults = [fault_of(entry, schema, found) for entry in error.errors(include_url=False)]
         raise SchemaError(path, sorted(faults, key=lambda fault: fault.line)) from None
 
 

@@ -20,9 +20,10 @@ def run(args: Namespace) -> int:
     from common.evaluation import baseline, evaluate
     from common.notebooks import execute
     from common.projects import find_project, run_folder
-    from common.results import rebuild, relative
+    from common.results import relative
     from common.runs import WEIGHTS, Stopwatch, train_run
     from common.training import Run
+    from common.weights import rebuild
 
     watch = Stopwatch()
     project = find_project(args.project)

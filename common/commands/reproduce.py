@@ -50,18 +50,10 @@ def reproduce(project, goal, args: Namespace):
     from common import config as configs
     from common.evaluation import evaluate
     from common.projects import run_folder
-    from common.results import (
-        MAX_WEIGHT_BYTES,
-        Result,
-        code_sha256,
-        half_precision,
-        rebuild,
-        result_path,
-        save_weights,
-        write_result,
-    )
+    from common.results import Result, code_sha256, result_path, write_result
     from common.runs import Stopwatch, open_run, train_run
     from common.training import Run
+    from common.weights import MAX_WEIGHT_BYTES, half_precision, rebuild, save_weights
 
     config = project.preset(goal.preset)
     folder = run_folder(project.slug, goal.preset, seed=args.seed)
@@ -103,7 +95,7 @@ def reproduce(project, goal, args: Namespace):
         evaluation_seed=0,
         num_importance_samples=5000,
         commit=run.commit,
-        code_sha256=code_sha256(project),
+        code_sha256=code_sha256(project.folder),
         hardware=run.hardware,
         train_seconds=round(run.train_seconds, 1),
         evaluation_seconds=round(watch.seconds, 1),

@@ -23,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     from common.commands.sources import find_trained
     from common.errors import UserError
-    from common.results import relative, save_weights
+    from common.results import relative
+    from common.weights import save_weights
 
     if args.n < 1:
         raise UserError(f"-n {args.n}: expected at least one sample.")

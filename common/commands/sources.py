@@ -8,8 +8,9 @@ from torch import nn
 
 from common import config as configs
 from common.projects import find_project, run_folder
-from common.results import ResultError, read_result, rebuild, result_path
+from common.results import ResultError, read_result, result_path
 from common.runs import RunError, latest_run, open_run
+from common.weights import rebuild
 
 
 @dataclass(frozen=True)

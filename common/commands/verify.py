@@ -84,7 +84,8 @@ def recompute(project, result, weights, progress: bool) -> dict:
 
     from common import config as configs
     from common.evaluation import evaluate
-    from common.results import ResultError, rebuild
+    from common.results import ResultError
+    from common.weights import rebuild
 
     if not weights.exists():
         raise ResultError(f"{weights.name} is missing from {project.slug}/results")

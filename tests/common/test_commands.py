@@ -13,15 +13,8 @@ from common.cli import main
 from common.commands.reproduce import reproduce
 from common.commands.verify import verify_goal
 from common.projects import ROOT, Goal, find_project, find_projects
-from common.results import (
-    ResultError,
-    half_precision,
-    load_weights,
-    read_result,
-    result_path,
-    results_table,
-    with_table,
-)
+from common.results import ResultError, read_result, result_path, results_table, with_table
+from common.weights import half_precision, load_weights
 
 GOAL = Goal(
     id="smoke",
