@@ -7,6 +7,7 @@ commit of digits stays a text); sections are headings outside fenced code.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -146,10 +147,10 @@ def sections(text: str, *, level: int = 2, first_line: int = 0) -> list[Section]
         elif not fence and line.startswith("#") and (heading := HEADING.match(line)):
             starts.append((number, len(heading.group(1)), heading.group(2)))
     starts = [start for start in starts if start[1] <= level]
-    ends = [number for number, _, _ in starts[1:]] + [len(lines)]
+    end = (len(lines), 0, "")
     return [
-        Section(depth, title, number + 1, tuple(lines[number + 1 : end]))
-        for (number, depth, title), end in zip(starts, ends, strict=True)
+        Section(depth, title, number + 1, tuple(lines[number + 1 : after]))
+        for (number, depth, title), (after, _, _) in pairwise([*starts, end])
         if depth == level
     ]
 
