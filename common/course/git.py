@@ -140,11 +140,24 @@ class Repository:
         listed = self.git("ls-files", "-z", "-co", "--exclude-standard", "--", folder)
         return sorted({path for path in listed.split("\0") if path})
 
-    def export(self, commit: str, folder: str, destination: Path) -> None:
-        """Write a folder as it was at a commit below `destination`; links are not followed."""
+    def export(self, commit: str, folder: str, destination: Path) -> list[str]:
+        """Write a folder as it was at a commit below `destination`.
+
+        Returns the paths that were left out because they could reach outside of it, such as links.
+        """
+        left_out = []
+
+        def harmless(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+            try:
+                return tarfile.data_filter(member, path)
+            except tarfile.FilterError:
+                left_out.append(member.name)
+                return None
+
         archive = self.run("archive", "--format=tar", commit, "--", folder)
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(destination, filter="data")
+            tar.extractall(destination, filter=harmless)
+        return left_out
 
     def tag(self, name: str, commit: str) -> bool:
         """Make a lightweight tag; False if a tag of that name stands elsewhere (it stays)."""
