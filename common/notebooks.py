@@ -9,11 +9,13 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
 from common.files import write_text
+from common.json_lines import Location
 from common.projects import ROOT
 
 MAX_BYTES = 1_000_000
@@ -26,47 +28,119 @@ class NotebookError(UserError):
     """A notebook that is missing, unreadable, or whose execution failed."""
 
 
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a notebook: a stable code, where in its JSON, and what."""
+
+    code: str
+    location: Location
+    message: str
+
+    def __str__(self) -> str:
+        is_in_cell = len(self.location) > 1 and self.location[0] == "cells"
+        return f"cell {self.location[1]}: {self.message}" if is_in_cell else self.message
+
+
 def problems(path: Path) -> Iterator[str]:
     """What keeps a committed notebook from being publishable, one message a problem."""
     try:
-        text = path.read_text(encoding="utf-8")
-        notebook = json.loads(text)
-        cells = notebook["cells"]
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         yield "does not exist"
         return
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except UnicodeDecodeError as error:
         yield f"is not a notebook: {error!r}"
         return
-    if len(text.encode()) > MAX_BYTES:
-        yield f"is {len(text.encode()):,} bytes, expected under {MAX_BYTES:,}: shrink its figures"
-    if "widgets" in notebook.get("metadata", {}):
-        yield "carries widget state: clear it (a progress bar in plain text needs none)"
-    code = [cell for cell in cells if cell.get("cell_type") == "code" and source(cell).strip()]
-    counts = [cell.get("execution_count") for cell in code]
-    if counts != list(range(1, len(code) + 1)):
-        yield "is not executed from top to bottom: restart, run all cells and save"
-    for number, cell in enumerate(cells):
-        for problem in cell_problems(cell):
-            yield f"cell {number}: {problem}"
+    yield from map(str, faults(text))
 
 
-def cell_problems(cell: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with one cell."""
+def faults(text: str) -> Iterator[Fault]:
+    """What keeps a notebook from being publishable; nothing is executed."""
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        yield Fault("json", (), f"is not a notebook: {error!r}")
+        return
+    broken = list(schema_faults(notebook))
+    yield from broken
+    if broken:
+        return
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        size = f"{len(text.encode('utf-8', 'replace')):,}"
+        yield Fault("size", (), f"is {size} bytes, expected under {MAX_BYTES:,}: shrink its figures")
+    if "widgets" in notebook["metadata"]:
+        message = "carries widget state: clear it (a progress bar in plain text needs none)"
+        yield Fault("widgets", ("metadata", "widgets"), message)
+    code = [
+        (index, cell["execution_count"])
+        for index, cell in enumerate(notebook["cells"])
+        if cell["cell_type"] == "code" and source(cell).strip()
+    ]
+    for expected, (index, count) in enumerate(code, 1):
+        if count != expected:
+            message = "is not executed from top to bottom: restart, run all cells and save"
+            yield Fault("order", ("cells", index, "execution_count"), message)
+            break
+    for index, cell in enumerate(notebook["cells"]):
+        yield from cell_faults(cell, ("cells", index))
+
+
+def schema_faults(notebook: Any) -> Iterator[Fault]:
+    """Where a JSON value is not a notebook of format 4; nothing else is looked at if it is not."""
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        yield Fault("schema", (), "is not a notebook: it has no list of cells")
+        return
+    minor = notebook.get("nbformat_minor")
+    if notebook.get("nbformat") != 4 or type(minor) is not int or minor < 0:
+        found = f"{notebook.get('nbformat')!r}.{minor!r}"
+        message = f"is not a notebook of format 4, but of {found[:40]}: save it with Jupyter again"
+        yield Fault("schema", ("nbformat",), message)
+        return
+    from nbformat.validator import iter_validate
+
+    try:
+        found = list(iter_validate(notebook))
+    except RecursionError as error:
+        yield Fault("schema", (), f"is not a notebook: {error}")
+        return
+    for error in found[:10]:
+        location = tuple(getattr(error, "path", ()) or ())
+        message = f"is not a valid notebook: {first_line(getattr(error, 'message', error))}"
+        yield Fault("schema", location, message)
+
+
+def first_line(text: object) -> str:
+    """The first line of a message, at most 120 characters."""
+    line = str(text).strip().split("\n")[0]
+    return line if len(line) <= 120 else f"{line[:117]}..."
+
+
+def cell_faults(cell: dict[str, Any], location: Location) -> Iterator[Fault]:
+    """What is wrong with one cell of a valid notebook."""
     outputs = cell.get("outputs", [])
-    for output in outputs:
-        if output.get("output_type") == "error":
-            yield f"its output is an error: {output.get('ename')}: {output.get('evalue')}"
-    texts = [source(cell), *map(json.dumps, map(without_images, outputs))]
-    found = MACHINE_PATH.search("\n".join(texts))
-    if found:
-        yield f"names a path of one machine ({found.group()}...): use paths of the repository"
+    for index, output in enumerate(outputs):
+        if output["output_type"] == "error":
+            message = f"its output is an error: {output['ename']}: {first_line(output['evalue'])}"
+            yield Fault("error", (*location, "outputs", index), message)
+    for name in ("source", "outputs"):
+        for place, text in strings(cell.get(name, []), (*location, name)):
+            if found := MACHINE_PATH.search(text):
+                message = f"names a path of one machine ({found.group()}...)"
+                yield Fault("machine-path", place, f"{message}: use paths of the repository")
+                return
 
 
-def without_images(output: dict[str, Any]) -> dict[str, Any]:
-    """An output less its base64 pictures, whose letters mean nothing."""
-    data = {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
-    return output | {"data": data}
+def strings(value: Any, location: Location) -> Iterator[tuple[Location, str]]:
+    """Every text in a JSON value with its location, less base64 pictures, which mean nothing."""
+    if isinstance(value, str):
+        yield location, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from strings(item, (*location, index))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not name.startswith("image/"):
+                yield from strings(item, (*location, name))
 
 
 def source(cell: dict[str, Any]) -> str:

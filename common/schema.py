@@ -93,7 +93,7 @@ def parse(text: str, schema: type[T], path: Path | str = "TOML") -> T:
     """The text as a `schema`; raises SchemaError with every mistake in it."""
     try:
         table = tomllib.loads(text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))
         fault = Fault(int(line.group(1)) if line else 0, "", f"not valid TOML: {error}.")
         raise SchemaError(path, [fault]) from None

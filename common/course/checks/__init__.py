@@ -12,7 +12,9 @@ from typing import Any
 
 from common import schema
 from common.course.documents import DocumentError, decode
+from common.notebooks import schema_faults
 from common.projects import ProjectTable
+from common.results import Result, parse_result
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,23 @@ class Context:
 
     @cache  # noqa: B019
     def notebook(self, path: str) -> dict[str, Any] | None:
-        """A notebook as JSON; None if it is none."""
+        """A notebook as JSON, valid by the notebook format; None if it is none."""
         try:
             table = json.loads(self.text(path) or "")
         except (ValueError, RecursionError):
             return None
-        return table if isinstance(table, dict) and isinstance(table.get("cells"), list) else None
+        return None if any(schema_faults(table)) else table
+
+    def has_result(self, goal_id: str) -> bool:
+        """Whether results/ has a file for this goal, valid or not."""
+        return self.has(f"results/{goal_id}.json")
+
+    @cache  # noqa: B019
+    def result(self, goal_id: str) -> Result | None:
+        """The measured number of a goal; None if there is none, or its file is not valid."""
+        if not self.has_result(goal_id):
+            return None
+        try:
+            return parse_result(self.text(self.path(f"results/{goal_id}.json")) or "")
+        except schema.SchemaError:
+            return None

@@ -1,0 +1,110 @@
+"""Everything that can be said of a project without running it: all rules over all its files."""
+
+import os
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from common import schema
+from common.course import style as styles
+from common.course.checks import Context
+from common.course.cycle import CYCLE_FILE, Cycle
+from common.course.git import GitError, Repository
+from common.course.problems import Problem
+from common.course.records import ASSIGNMENTS_FILE, FROZEN_FILE, Assignments, Frozen
+
+RULES = (*("metadata", "notebook", "readme", "claims", "freshness", "numbers"),)
+RECORDS = {CYCLE_FILE: Cycle, FROZEN_FILE: Frozen, ASSIGNMENTS_FILE: Assignments}
+YIELDING = ("metadata.", "readme.", "notebook.")  # rules that a place to fill on their line answers
+SKIPPED = {"__pycache__", ".git", ".ipynb_checkpoints"}
+
+
+def check_tree(
+    root: Path, slugs: Iterable[str] | None = None, *, style: bool = False
+) -> list[Problem]:
+    """Check the course's own records and the named projects, all of them by default.
+
+    `style` asks black and ruff too, which look at the files while the rules do.
+    """
+    files = tree_files(root, "projects")
+    chosen = project_slugs(files) if slugs is None else list(slugs)
+    own = {
+        slug: [path for path in files if path.startswith(f"projects/{slug}/")] for slug in chosen
+    }
+    started = styles.start_checks(
+        root, [p for paths in own.values() for p in paths] if style else []
+    )
+    found = list(record_problems(root))
+    for slug, paths in own.items():
+        found += check_project(root, slug, paths)
+    found += styles.problems(root, started)
+    return sorted(found, key=lambda problem: problem.order)
+
+
+def check_project(root: Path, slug: str, files: Sequence[str] | None = None) -> list[Problem]:
+    """Everything that the rules find in one project, most serious first.
+
+    `files`: the paths, relative to `root`, that belong to the project; None lists those that git
+    tracks or could track, or every file below the folder where `root` is no git work tree.
+    """
+    listed = tree_files(root, f"projects/{slug}") if files is None else files
+    context = Context(root, slug, tuple(sorted(listed)))
+    found = [problem for rule in RULES for problem in rule_module(rule).check(context)]
+    return sorted(without_filled(found), key=lambda problem: problem.order)
+
+
+def rule_module(name: str):
+    """The module of a rule; it has `check(context)`."""
+    return import_module(f"common.course.checks.{name}")
+
+
+def without_filled(problems: list[Problem]) -> list[Problem]:
+    """The problems, less those about the form of a line that a person has yet to fill."""
+    to_fill = {(problem.path, problem.line) for problem in problems if problem.level == "fill"}
+    return [
+        problem
+        for problem in problems
+        if problem.level == "fill"
+        or (problem.path, problem.line) not in to_fill
+        or not problem.code.startswith(YIELDING)
+    ]
+
+
+def project_slugs(files: Iterable[str]) -> list[str]:
+    """The folders of projects/ that have files."""
+    parts = (path.split("/") for path in files)
+    return sorted({names[1] for names in parts if len(names) > 2 and names[0] == "projects"})
+
+
+def tree_files(root: Path, folder: str) -> list[str]:
+    """The files below a folder, relative to the root: git's view, or all where there is no git."""
+    if (root / ".git").exists():
+        try:
+            listed = Repository(root).work_files(folder)
+        except GitError:
+            listed = walk(root, folder)
+        return [path for path in listed if os.path.lexists(root / path)]
+    return walk(root, folder)
+
+
+def walk(root: Path, folder: str) -> list[str]:
+    """Every file below a folder, relative to the root; links are listed, not followed."""
+    found = []
+    for place, folders, names in os.walk(root / folder):
+        folders[:] = [name for name in folders if name not in SKIPPED]
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [(Path(place) / name).relative_to(root).as_posix() for name in [*names, *links]]
+    return sorted(found)
+
+
+def record_problems(root: Path) -> Iterable[Problem]:
+    """What is wrong with the course's own files, where they are there."""
+    for path, kind in RECORDS.items():
+        if not (root / path).exists():
+            continue
+        try:
+            schema.read(root / path, kind)
+        except schema.SchemaError as error:
+            for fault in error.faults:
+                message = fault.message.removesuffix(".")
+                yield Problem(path, fault.line, "records.schema", message)

@@ -1,0 +1,73 @@
+"""Names and ranges of metrics, capabilities and data sets, for checks that must not import torch.
+
+The tests compare every entry with common.evaluation and common.data.
+"""
+
+from dataclasses import dataclass
+
+CAPABILITIES = (
+    *("density", "sampler", "bound", "importance"),
+    *("flow", "energy", "score", "representation"),
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What one must know of a metric to tell whether a number can be one.
+
+    `least` and `most` hold up to four standard errors where `is_estimate`: an unbiased estimate of
+    a distance may fall below zero. `capability` is None for metrics that `dgm reproduce` cannot
+    measure yet; `forms` are the spellings of the unit in prose.
+    """
+
+    unit: str
+    direction: str
+    capability: str | None = None
+    least: float | None = None
+    most: float | None = None
+    is_estimate: bool = False
+    forms: tuple[str, ...] = ()
+
+
+NATS = ("nats", "nat")
+BITS = ("bits/dim", "bits per dimension", "bits per dim", "bpd", "bits/dimension")
+
+METRICS = {
+    "nll_nats": Metric("nats", "at most", "density", forms=NATS),
+    "bits_per_dim": Metric("bits/dim", "at most", "density", least=0.0, forms=BITS),
+    "nll_elbo_nats": Metric("nats", "at most", "bound", forms=NATS),
+    "nll_iwae_nats": Metric("nats", "at most", "importance", forms=NATS),
+    "kl_data_model_nats": Metric(
+        "nats", "at most", "density", least=0.0, is_estimate=True, forms=NATS
+    ),
+    "mmd": Metric("", "at most", "sampler", least=0.0, is_estimate=True),
+    "energy_distance": Metric("", "at most", "sampler", least=0.0, is_estimate=True),
+    "sliced_wasserstein": Metric("", "at most", "sampler", least=0.0),
+    "classifier_accuracy": Metric("", "at most", "sampler", least=0.0, most=1.0),
+    "fid": Metric("", "at most", least=0.0),
+    "kid": Metric("", "at most", least=0.0, is_estimate=True),
+    "inception_score": Metric("", "at least", least=1.0),
+    "accuracy": Metric("", "at least", least=0.0, most=1.0),
+}
+
+LIKELIHOODS = ("nll_nats", "nll_elbo_nats", "nll_iwae_nats")
+
+NUM_LEVELS: dict[str, int | None] = {
+    # data set -> number of grey levels; None for points
+    "digits": 17,
+    "shapes": 256,
+    "mnist": 256,
+    "fashion_mnist": 256,
+    "kmnist": 256,
+    "cifar10": 256,
+    "binarized_mnist": 2,
+    **dict.fromkeys(("ring", "grid", "moons", "swiss_roll", "pinwheel", "checkerboard")),
+}
+
+ENTROPY_NATS = {
+    # E[-log p] of the exact densities: no model's likelihood can be better, rounded down
+    "ring": 1.6981,
+    "grid": 0.0652,
+    "pinwheel": 2.3198,
+    "checkerboard": 3.4657,
+}
