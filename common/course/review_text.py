@@ -1,0 +1,318 @@
+"""What reviews, responses and verifications have in common: lines, headings, ids, fields.
+
+Reading is forgiving (documents.py undoes line ends, marks and encodings); whatever is not as it
+should be becomes a Problem with its line and what was expected.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.course.documents import (
+    FENCE,
+    DocumentError,
+    Field,
+    FrontMatterError,
+    front_matter,
+    next_fence,
+    read_text,
+)
+from common.course.problems import Problem
+from common.projects import FILL
+
+TITLE = re.compile(r"^( {0,3})(#{1,6})(?!#)(\s*)(.*?)\s*#*\s*$")
+STRONG_SEPARATOR = re.compile(r"\s*[·•∙‧・|–—]\s*|\s+-{1,3}\s+|\s*:\s+")
+FINDING_ID = re.compile(r"F[\s_-]?0*(\d{1,4})", re.IGNORECASE)
+FINDING_IDS = re.compile(
+    r"(?<!\w)F0*(\d{1,4})(?!\w|\.\d|[\s-]?(?:score|measure))", re.IGNORECASE | re.ASCII
+)
+FIELD = re.compile(
+    r"^(\s*)([-*+•](?:\s+|(?=\*\*)))?[*_`]{0,3}([^\W\d][\w-]*)[*_`]{0,3}\s*[:：](.*)$"
+)
+TURKISH = str.maketrans("İı", "ii")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading outside of code: the index of its line, its level, its text.
+
+    `is_section`: of level 2, at the margin, with a space, so that it ends what stands before it.
+    """
+
+    index: int
+    level: int
+    title: str
+    is_section: bool
+
+
+@dataclass
+class Value:
+    """A field of a finding or an answer, with the line it begins on."""
+
+    line: int
+    parts: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The field as one text: later lines without their common indentation."""
+        rest = [part.expandtabs(4) for part in self.parts[1:]]
+        indents = [len(part) - len(part.lstrip()) for part in rest if part.strip()]
+        cut = min(indents, default=0)
+        first = self.parts[0].strip() if self.parts else ""
+        return "\n".join([first, *(part[cut:].rstrip() for part in rest)]).strip()
+
+
+@dataclass
+class Document:
+    """A text in the reading: its front matter, its lines without comments, what is wrong so far."""
+
+    path: str
+    fields: dict[str, Field]
+    lines: list[str]
+    fenced: list[bool]
+    first: int  # index of the first line after the front matter
+    problems: list[Problem]
+
+    def tell(
+        self, line: int, code: str, message: str, hint: str = "", level: str = "error"
+    ) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(self.path, line, code, message, hint, level))
+
+    def headings(self) -> list[Heading]:
+        """The headings outside of code and comments."""
+        found = []
+        for index in range(self.first, len(self.lines)):
+            line = self.lines[index]
+            if "#" in line and not self.fenced[index] and (match := TITLE.match(line)):
+                is_section = not match[1] and match[2] == "##" and bool(match[3])
+                found.append(Heading(index, len(match[2]), match[4], is_section))
+        return found
+
+    def between(self, start: int, end: int) -> str:
+        """The text of some lines, trimmed."""
+        return "\n".join(self.lines[start:end]).strip()
+
+    def value(self, name: str, *, required: bool = True) -> str:
+        """A front-matter field as a text; a problem is noted if it is missing or no text."""
+        found = self.fields.get(name)
+        if found is None:
+            if required:
+                self.tell(1, "review.field", f"the front matter has no {name}")
+            return ""
+        if not isinstance(found.value, str):
+            self.tell(found.line, "review.field", f"{name} is a list or a table, expected a text")
+            return ""
+        return found.value.strip()
+
+    def line(self, name: str) -> int:
+        """The line of a front-matter field; 1 if it is missing."""
+        return self.fields[name].line if name in self.fields else 1
+
+
+def read_document(path: Path, known: Sequence[str], schema: str) -> Document:
+    """A text and its front matter, whose fields must be `known`; never raises for content."""
+    name = shown(path)
+    try:
+        text = read_text(path)
+    except (DocumentError, OSError) as error:
+        reason = str(error).removeprefix(f"{path} ")
+        return Document(name, {}, [], [], 0, [Problem(name, 0, "review.file", reason)])
+    problems: list[Problem] = []
+    fields: dict[str, Field] = {}
+    first = 0
+    try:
+        fields, first = front_matter(text)
+    except FrontMatterError as error:
+        problems.append(Problem(name, error.line, "review.front-matter", str(error)))
+        first = after_front_matter(text)
+    lines, fenced = plain_lines(text, first, name, problems)
+    document = Document(name, {}, lines, fenced, first, problems)
+    document.fields = known_fields(document, fields, known)
+    found = document.value("schema")
+    if found and found != schema:
+        document.tell(
+            document.line("schema"), "review.schema", f"schema is {one_of(found, [schema])}"
+        )
+    return document
+
+
+def known_fields(
+    document: Document, fields: dict[str, Field], known: Sequence[str]
+) -> dict[str, Field]:
+    """The fields under the names that they were meant to have; unknown ones are noted."""
+    found: dict[str, Field] = {}
+    for name, value in fields.items():
+        plain = word(name)
+        if plain in known and plain not in found:
+            found[plain] = value
+        else:
+            message = f"unknown field {one_of(name, known)}"
+            document.tell(value.line, "review.field", message)
+    return found
+
+
+def after_front_matter(text: str) -> int:
+    """The index of the line after front matter that could not be read; 0 if there is none."""
+    lines = text.split("\n")
+    start = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    if lines[start].strip() != "---":
+        return 0
+    return next((i + 1 for i in range(start + 1, len(lines)) if lines[i].strip() == "---"), 0)
+
+
+def plain_lines(
+    text: str, first: int, name: str, problems: list[Problem]
+) -> tuple[list[str], list[bool]]:
+    """The lines with comments emptied, and which of them are code.
+
+    A comment begins at the start of a line, outside of code. A block of code or a comment that is
+    never closed hides nothing: it is noted, and the rest is read as text.
+    """
+    lines = text.split("\n")
+    fenced = [False] * len(lines)
+    if "```" not in text and "~~~" not in text and "<!--" not in text:
+        return lines, fenced
+    index = first
+    while index < len(lines):
+        line = lines[index]
+        if ("```" in line or "~~~" in line) and (mark := FENCE.match(line)):
+            end = end_of_code(lines, index, mark[1])
+            if end is None:
+                message = "the block of code that begins here is never closed"
+                hint = f"add a line of {mark[1]} where it ends; what follows is read as text"
+                problems.append(Problem(name, index + 1, "review.code-block", message, hint))
+                index += 1
+            else:
+                fenced[index:end] = [True] * (end - index)
+                index = end
+        elif line.lstrip().startswith("<!--"):
+            end = next((i for i in range(index, len(lines)) if "-->" in lines[i]), None)
+            if end is None:
+                message = "the comment that begins here is never closed"
+                problems.append(Problem(name, index + 1, "review.comment", message, "add -->"))
+                index += 1
+            else:
+                rest = lines[end].partition("-->")[2]
+                lines[index : end + 1] = [""] * (end - index) + [rest]
+                index = end + (not rest.lstrip().startswith("<!--"))
+        else:
+            index += 1
+    return lines, fenced
+
+
+def end_of_code(lines: list[str], start: int, mark: str) -> int | None:
+    """The index after the line that closes a block of code; None if none does."""
+    for index in range(start + 1, len(lines)):
+        if (found := FENCE.match(lines[index])) and not next_fence(mark, found[1], lines[index]):
+            return index + 1
+    return None
+
+
+def read_values(
+    document: Document, start: int, end: int, known: Sequence[str], what: str
+) -> dict[str, Value]:
+    """The fields `- name: text` between two lines; what follows a field belongs to it.
+
+    A field is a bullet at the depth of the first one, or a line that begins with the name of a
+    field that was not there yet.
+    """
+    found: dict[str, Value] = {}
+    current: Value | None = None
+    depth: int | None = None
+    for index in range(start, end):
+        line = document.lines[index]
+        match = None if document.fenced[index] else FIELD.match(line)
+        if match and is_field(match, depth, known, found):
+            name = word(match[3])
+            if name not in known:
+                document.tell(index + 1, "review.field", f"unknown field {one_of(name, known)}")
+                name = difflib.get_close_matches(name, known, n=1)[0]
+            if name in found:
+                document.tell(index + 1, "review.field", f"{what} has {name} twice; keep one")
+            current = found.setdefault(name, Value(index + 1))
+            current.parts.append(match[4].lstrip(" \t*_"))
+            depth = width(match[1]) if depth is None else depth
+        elif current is not None:
+            current.parts.append(line)
+        elif line.strip():
+            message = f"{what} has text before its first field: {shorten(line)!r}"
+            document.tell(index + 1, "review.text", message, f"expected - {known[0]}: ...")
+            current = Value(index + 1)  # told once
+    return found
+
+
+def is_field(
+    match: re.Match[str], depth: int | None, known: Sequence[str], found: dict[str, Value]
+) -> bool:
+    """Whether a line `- name: text` begins a field, and not a line of the field before."""
+    name = word(match[3])
+    at_depth = depth is None or width(match[1]) <= depth + 1
+    if name in known:
+        return at_depth and (bool(match[2]) or name not in found)
+    return at_depth and bool(match[2]) and bool(difflib.get_close_matches(name, known, 1, 0.8))
+
+
+def width(blank: str) -> int:
+    """How deep a line is indented."""
+    return len(blank.expandtabs(4))
+
+
+def shown(path: Path) -> str:
+    """A file's path as messages name it: relative to the repository, with slashes."""
+    parts = path.parts
+    if "reviews" in parts:
+        last = len(parts) - 1 - parts[::-1].index("reviews")
+        return "/".join(parts[last:])
+    return path.as_posix()
+
+
+def word(text: str) -> str:
+    """A word as it is compared: no case, no emphasis, Turkish dotted capital read as i."""
+    plain = text if text.isascii() else text.translate(TURKISH)
+    return plain.strip(" \t*_`").lower()
+
+
+def finding_id(text: str) -> str | None:
+    """`F01` from F1, f01, F-001; None if the text is no finding's id.
+
+    >>> finding_id("f1"), finding_id("F012"), finding_id("F1score")
+    ('F01', 'F12', None)
+    """
+    match = FINDING_ID.fullmatch(text.strip(" \t*_`[]"))
+    return f"F{int(match[1]):02d}" if match else None
+
+
+def finding_ids(text: str) -> list[str]:
+    """Every finding's id that a text names, in order.
+
+    >>> finding_ids("see F3, r-07/F12 (the F1 score is another matter)")
+    ['F03', 'F12']
+    """
+    return [f"F{int(number):02d}" for number in FINDING_IDS.findall(text)]
+
+
+def one_of(value: str, expected: Iterable[str]) -> str:
+    """A value beside what was expected, for a message.
+
+    >>> one_of("mayor", ["major", "minor"])
+    "'mayor', expected major or minor; did you mean 'major'?"
+    """
+    names = list(expected)
+    listed = " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    near = difflib.get_close_matches(word(value), names, n=1) if len(names) > 1 else []
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{shorten(value)!r}, expected {listed}{hint}"
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """A text as it fits into a message."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def is_open(text: str) -> bool:
+    """Whether a text is a place that is yet to be filled."""
+    return FILL in text.upper()
