@@ -39,8 +39,9 @@ def run(args: Namespace) -> int:
         members=tuple(args.member),
     )
     folder = create(root, project)
-    for path in sorted(folder.iterdir()):
-        print(f"  projects/{args.slug}/{path.name}")
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            print(f"  {path.relative_to(root).as_posix()}")
     print(f"made projects/{args.slug}: a model that trains, for you to replace by the paper's.")
     print(f"next: dgm demo {args.slug}; dgm check {args.slug} lists what is yours to fill in")
     return 0

@@ -80,11 +80,9 @@ def create(root: Path, project: NewProject) -> Path:
     folder.parent.mkdir(exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{project.slug}.", dir=folder.parent))
     try:
-        for path in sorted(template.iterdir()):
+        for path in sorted(template.rglob("*")):
             if path.is_file():
-                name = path.name.replace("test_project", f"test_{project.slug}")
-                text = filled(path.read_text(encoding="utf-8"), path.suffix, words)
-                (draft / name).write_text(text, encoding="utf-8", newline="\n")
+                copy_filled(path, draft / path.relative_to(template), project.slug, words)
         draft.chmod(0o755)
         draft.rename(folder)  # fails if the folder has come into being meanwhile
     except OSError as error:
@@ -199,6 +197,17 @@ def year_of(address: str) -> int:
     """The year that an arXiv address tells; 0 if it does not, which is a place to fill."""
     arxiv = ARXIV.search(address)
     return 2000 + int(arxiv.group(1)) if arxiv else 0
+
+
+def copy_filled(source: Path, target: Path, slug: str, words: dict[str, str]) -> None:
+    """Copy one file of the template, its words replaced unless it is a picture."""
+    target = target.with_name(target.name.replace("test_project", f"test_{slug}"))
+    target.parent.mkdir(exist_ok=True)
+    if source.suffix == ".png":
+        shutil.copyfile(source, target)
+        return
+    text = filled(source.read_text(encoding="utf-8"), source.suffix, words)
+    target.write_text(text, encoding="utf-8", newline="\n")
 
 
 def filled(text: str, suffix: str, words: dict[str, str]) -> str:

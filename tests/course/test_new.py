@@ -10,6 +10,7 @@ import tomllib
 import pytest
 
 from common.cli import main
+from common.course.check import check_project
 from common.course.scaffold import NewProject, check_slug, create, paper_address, suggest
 from common.errors import UserError
 from common.projects import FILL, ROOT, read_project
@@ -97,6 +98,22 @@ def test_titles_that_would_break_a_file_are_refused(root, title):
     with pytest.raises(UserError, match="title"):
         create(root, NewProject("iwae", title, PAPER))
     assert sorted(path.name for path in (root / "projects").iterdir()) == ["real_nvp"]
+
+
+def test_nothing_but_marked_places_is_wrong_with_a_new_project(root):
+    create(root, NewProject("iwae", "Importance Weighted Autoencoders", PAPER))
+    shutil.rmtree(root / "projects" / "real_nvp")
+    (root / "LICENSE").write_text("MIT License")
+    found = check_project(root, "iwae")
+    assert {problem.level for problem in found} == {"fill"}, found
+    assert {problem.path.split("/")[-1] for problem in found} == {
+        "README.md",
+        "demo.ipynb",
+        "model.py",
+        "project.toml",
+        "test_iwae.py",
+        "train.py",
+    }
 
 
 def test_keys_are_no_addresses(root):
