@@ -67,7 +67,9 @@ def faults(text: str) -> Iterator[Fault]:
         return
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         size = f"{len(text.encode('utf-8', 'replace')):,}"
-        yield Fault("size", (), f"is {size} bytes, expected under {MAX_BYTES:,}: shrink its figures")
+        yield Fault(
+            "size", (), f"is {size} bytes, expected under {MAX_BYTES:,}: shrink its figures"
+        )
     if "widgets" in notebook["metadata"]:
         message = "carries widget state: clear it (a progress bar in plain text needs none)"
         yield Fault("widgets", ("metadata", "widgets"), message)

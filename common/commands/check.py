@@ -33,6 +33,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from dataclasses import replace
+
     from common.course.check import check_tree, tree_files
     from common.course.git import course_root
     from common.course.problems import FORMATS, failing
@@ -42,13 +44,15 @@ def run(args: Namespace) -> int:
     if args.fix:
         mend(root, slugs, show=args.format == "text")
     found = check_tree(root, slugs, style=True)
+    if args.strict and args.format == "github":
+        found = [replace(p, level="error") if p.level == "fill" else p for p in found]
     if shown := FORMATS[args.format](found):
         print(shown)
     failed = failing(found, strict=args.strict)
     if args.format != "json":
         print(("\n" if shown else "") + summary(found, len(slugs), strict=args.strict))
     if args.format == "text":
-        print(next_step(found, slugs, bool(failed), fixed=args.fix))
+        print(next_step(found, slugs, strict=args.strict, fixed=args.fix))
     return 1 if failed else 0
 
 
@@ -95,13 +99,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def next_step(found, slugs: list[str], has_failed: bool, *, fixed: bool) -> str:
+def next_step(found, slugs: list[str], *, strict: bool, fixed: bool) -> str:
     """What to do after a check."""
     names = " ".join(slugs) if len(slugs) <= 3 else "SLUG"
     if any(problem.fixable for problem in found) and not fixed:
         return f"next: dgm check {names} --fix mends what is mechanical"
-    if has_failed:
+    if any(problem.level == "error" for problem in found):
         return "next: mend the errors, each at its line, and check again"
     if any(problem.level == "fill" for problem in found):
-        return f"next: fill in what is marked; dgm check {names} --strict as for version 1"
+        again = "and check again" if strict else f"dgm check {names} --strict as for version 1"
+        return f"next: fill in what is marked; {again}"
     return "next: make test, then open the pull request"

@@ -13,7 +13,7 @@ from common.course.git import GitError, Repository
 from common.course.problems import Problem
 from common.course.records import ASSIGNMENTS_FILE, FROZEN_FILE, Assignments, Frozen
 
-RULES = (*("metadata", "notebook", "readme", "claims", "freshness", "numbers"),)
+RULES = (*("text", "metadata", "notebook", "readme", "claims", "freshness", "numbers"),)
 RECORDS = {CYCLE_FILE: Cycle, FROZEN_FILE: Frozen, ASSIGNMENTS_FILE: Assignments}
 YIELDING = ("metadata.", "readme.", "notebook.")  # rules that a place to fill on their line answers
 SKIPPED = {"__pycache__", ".git", ".ipynb_checkpoints"}

@@ -2,27 +2,25 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from common.course import style
 from common.course.check import tree_files
 from common.course.checks import Context
 from common.course.checks.claims import README, updated_readme
-from common.course.checks.metadata import TEXT_SUFFIXES
+from common.course.checks.text import BOM, text_files
 from common.files import write_bytes, write_text
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-BOM = b"\xef\xbb\xbf"
 
 
 def fix_project(root: Path, slug: str) -> Iterator[str]:
     """Mend one project and say of each change what it was; each file is written whole."""
     files = tuple(tree_files(root, f"projects/{slug}"))
-    for path in files:
-        if PurePosixPath(path).suffix.lower() in TEXT_SUFFIXES and is_plain(root / path):
-            yield from fix_line_ends(root, path)
-    context = Context(root, slug, files)
+    for path in text_files(Context(root, slug, files)):
+        yield from fix_line_ends(root, path)
+    context = Context(root, slug, files)  # anew: a context remembers what it has read
     for path in context.notebooks:
         notebook = context.notebook(path)
         if notebook is not None and (done := clean_notebook(notebook)):
@@ -33,11 +31,6 @@ def fix_project(root: Path, slug: str) -> Iterator[str]:
         write_text(root / path, text)
         yield f"{path}: formatted"
     yield from fix_table(Context(root, slug, files))
-
-
-def is_plain(path: Path) -> bool:
-    """Whether a path is a file and no link."""
-    return path.is_file() and not path.is_symlink()
 
 
 def fix_line_ends(root: Path, path: str) -> Iterator[str]:

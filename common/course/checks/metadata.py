@@ -7,11 +7,11 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from common import schema
 from common.course.checks import Context
 from common.course.checks.frozen_goals import frozen_goals
+from common.course.checks.text import text_files
 from common.course.cycle import CYCLE_FILE, now, read_cycle
 from common.course.problems import Problem
 from common.course.scaffold import MAX_SLUG
@@ -19,9 +19,6 @@ from common.course.vocabulary import CAPABILITIES, METRICS, NUM_LEVELS
 from common.errors import UserError
 from common.projects import FILL, Goal, ProjectTable
 
-TEXT_SUFFIXES = frozenset(
-    [".py", ".md", ".toml", ".ipynb", ".json", ".yaml", ".yml", ".txt", ".bib", ".tex", ".cfg"]
-)
 NO_NUMBER = re.compile(r"\b(no|not|none|never|nothing|only|without|own)\b", re.IGNORECASE)
 PLACE = re.compile(
     r"table|figure|fig\.|section|sec\.|appendix|abstract|page|p\.\s?\d", re.IGNORECASE
@@ -283,9 +280,7 @@ def version_problems(context: Context, table: ProjectTable) -> Iterator[tuple[st
 
 def fill_problems(context: Context) -> Iterator[Problem]:
     """Every place that is still to be filled, with its line."""
-    for path in context.files:
-        if PurePosixPath(path).suffix.lower() not in TEXT_SUFFIXES:
-            continue
+    for path in text_files(context):
         text = context.text(path) or ""
         if FILL not in text:
             continue

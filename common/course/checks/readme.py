@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from common.course.checks import Context
 from common.course.documents import FENCE, HEADING, next_fence
 from common.course.problems import Problem
+from common.projects import FILL
 from common.results import BEGIN, END
 
 NAME = "README.md"
@@ -124,7 +125,8 @@ def link_problems(context: Context, path: str, prose: list[tuple[int, str]]) -> 
     if not pictures:
         message = "there is no picture, expected samples or the figure that explains the paper"
         hint = f"`dgm sample {context.slug}` draws one; keep it in figures/"
-        yield Problem(path, 0, "readme.no-picture", message, hint, "warning")
+        level = "fill" if FILL in (context.text(path) or "") else "warning"
+        yield Problem(path, 0, "readme.no-picture", message, hint, level)
 
 
 def target_fault(context: Context, target: str) -> str:
