@@ -101,14 +101,31 @@ def schema_faults(notebook: Any) -> Iterator[Fault]:
     from nbformat.validator import iter_validate
 
     try:
-        found = list(iter_validate(notebook))
+        if error := next(iter(iter_validate(notebook)), None):
+            yield next(broken_cells(notebook), None) or schema_fault((), error)
     except RecursionError as error:
         yield Fault("schema", (), f"is not a notebook: {error}")
-        return
-    for error in found[:10]:
-        location = tuple(getattr(error, "path", ()) or ())
-        message = f"is not a valid notebook: {first_line(getattr(error, 'message', error))}"
-        yield Fault("schema", location, message)
+
+
+def broken_cells(notebook: dict[str, Any]) -> Iterator[Fault]:
+    """The first mistake of each cell that is none, with the place in the cell."""
+    from nbformat.validator import iter_validate
+
+    minor = notebook["nbformat_minor"]
+    for index, cell in enumerate(notebook["cells"]):
+        kind = cell.get("cell_type") if isinstance(cell, dict) else None
+        if kind not in ("markdown", "code", "raw"):
+            yield Fault("schema", ("cells", index), f"has no known cell_type, but {kind!r}")
+            continue
+        for error in iter_validate(cell, ref=f"{kind}_cell", version=4, version_minor=minor):
+            yield schema_fault(("cells", index, *error.relative_path), error)
+            break
+
+
+def schema_fault(location: Location, error: Exception) -> Fault:
+    """A complaint of the notebook format's schema."""
+    message = first_line(getattr(error, "message", error))
+    return Fault("schema", location, f"is not a valid notebook: {message}")
 
 
 def first_line(text: object) -> str:

@@ -19,7 +19,7 @@ from pydantic import StringConstraints
 from common import json_lines, schema
 from common.errors import UserError
 from common.files import write_text
-from common.projects import ROOT, Goal, Project
+from common.projects import ROOT, Finite, Goal, Project
 from common.schema import Count, Number, Text, strict_table
 
 SCHEMA = "result/1"
@@ -40,8 +40,8 @@ class Result:
     project: Text
     goal: Text
     metric: Text
-    value: Number
-    standard_error: Number | None
+    value: Finite
+    standard_error: Finite | None
     n: Count
     unit: str
     split: Text
