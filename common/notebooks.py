@@ -103,8 +103,9 @@ def schema_faults(notebook: Any) -> Iterator[Fault]:
     try:
         if error := next(iter(iter_validate(notebook)), None):
             yield next(broken_cells(notebook), None) or schema_fault((), error)
-    except RecursionError as error:
-        yield Fault("schema", (), f"is not a notebook: {error}")
+    except (RecursionError, TypeError, KeyError, AttributeError):
+        # nbformat stumbles over describing what is wrong with some notebooks
+        yield Fault("schema", (), "is not a valid notebook: save it with Jupyter again")
 
 
 def broken_cells(notebook: dict[str, Any]) -> Iterator[Fault]:

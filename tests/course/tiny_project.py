@@ -155,7 +155,7 @@ def notebook(table: str) -> dict:
             markdown("## Loading and sampling"),
             code(2, "NUM_COINS", picture),
             markdown("## Results beside the paper"),
-            code(3, "table", shown),
+            code(3, "NUM_COINS * 2", shown),
             markdown("## Difficulties", "", "None."),
             markdown("## Limits", "", "Many."),
             markdown("## References", "", "1. Coins."),

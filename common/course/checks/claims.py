@@ -26,6 +26,7 @@ OTHERS = re.compile(
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(r"(?<!\bal)(?<!\bFig)(?<!\bSec)(?<!\bEq)[.!?;:]\s|\n\s*\n|\n\s*[|#*-]")
+WINDOW = 400  # characters of a sentence on either side of a number
 NEAR = 0.25  # a number farther from the result than this share of it speaks of something else
 
 
@@ -156,10 +157,11 @@ def number_pattern(metric: str) -> re.Pattern[str]:
 
 
 def sentence(text: str, offset: int) -> str:
-    """The sentence (or table row, or item) around an offset."""
-    start = max((end.end() for end in SENTENCE_END.finditer(text, 0, offset)), default=0)
-    end = SENTENCE_END.search(text, offset)
-    return text[start : end.start() if end else len(text)]
+    """The sentence (or table row, or item) around an offset, cut to what a person would read."""
+    first, last = max(0, offset - WINDOW), min(len(text), offset + WINDOW)
+    start = max((end.end() for end in SENTENCE_END.finditer(text, first, offset)), default=first)
+    end = SENTENCE_END.search(text, offset, last)
+    return text[start : end.start() if end else last]
 
 
 def claimed_goals(text: str, goals: list[Goal]) -> list[Goal]:
