@@ -263,9 +263,7 @@ def outputs(facts: Facts) -> ProgramAnswer:
 def filled(facts: Facts) -> ProgramAnswer:
     """No FILL-IN is left."""
     left = facts.found("", level="fill")
-    return (
-        ProgramAnswer("no", list_of(left)) if left else ProgramAnswer("yes", "no FILL-IN is left")
-    )
+    return ProgramAnswer("no", list_of(left)) if left else ProgramAnswer("yes", "nothing is left")
 
 
 def licence(facts: Facts) -> ProgramAnswer:

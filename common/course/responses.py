@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.course.problems import Problem
+from common.course.review_fields import Value, read_values
 from common.course.review_text import (
     Document,
     Heading,
-    Value,
     finding_id,
     is_open,
     one_of,
     read_document,
-    read_values,
     shorten,
     word,
 )

@@ -10,6 +10,7 @@ import json
 import posixpath
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from common.course.documents import FENCE, HEADING, DocumentError, decode, next_fence
@@ -90,6 +91,12 @@ class Places:
             if fault := self.range_fault(path, first, last):
                 return fault
         return None
+
+    def cited(self, places: Iterable[str]) -> set[str]:
+        """The files and folders that places mean, as far as they exist."""
+        parsed = (parse_place(place) for place in places)
+        found = (self.resolve(place.path) for place in parsed if place)
+        return {path for path in found if path}
 
     def unknown_path(self, path: str) -> str:
         """What to say of a path that does not exist."""

@@ -7,7 +7,7 @@ should be becomes a Problem with its line and what was expected.
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from common.course.documents import (
@@ -28,9 +28,7 @@ FINDING_ID = re.compile(r"F[\s_-]?0*(\d{1,4})", re.IGNORECASE)
 FINDING_IDS = re.compile(
     r"(?<!\w)F0*(\d{1,4})(?!\w|\.\d|[\s-]?(?:score|measure))", re.IGNORECASE | re.ASCII
 )
-FIELD = re.compile(
-    r"^(\s*)([-*+•](?:\s+|(?=\*\*)))?[*_`]{0,3}([^\W\d][\w-]*)[*_`]{0,3}\s*[:：](.*)$"
-)
+INLINE_CODE = re.compile(r"`[^`]*`")
 TURKISH = str.maketrans("İı", "ii")
 
 
@@ -45,23 +43,6 @@ class Heading:
     level: int
     title: str
     is_section: bool
-
-
-@dataclass
-class Value:
-    """A field of a finding or an answer, with the line it begins on."""
-
-    line: int
-    parts: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """The field as one text: later lines without their common indentation."""
-        rest = [part.expandtabs(4) for part in self.parts[1:]]
-        indents = [len(part) - len(part.lstrip()) for part in rest if part.strip()]
-        cut = min(indents, default=0)
-        first = self.parts[0].strip() if self.parts else ""
-        return "\n".join([first, *(part[cut:].rstrip() for part in rest)]).strip()
 
 
 @dataclass
@@ -114,12 +95,16 @@ class Document:
 
 def read_document(path: Path, known: Sequence[str], schema: str) -> Document:
     """A text and its front matter, whose fields must be `known`; never raises for content."""
-    name = shown(path)
     try:
         text = read_text(path)
     except (DocumentError, OSError) as error:
-        reason = str(error).removeprefix(f"{path} ")
+        name, reason = shown(path), str(error).removeprefix(f"{path} ")
         return Document(name, {}, [], [], 0, [Problem(name, 0, "review.file", reason)])
+    return parse_document(text, shown(path), known, schema)
+
+
+def parse_document(text: str, name: str, known: Sequence[str], schema: str) -> Document:
+    """The same from a text; `name` is the path that problems tell."""
     problems: list[Problem] = []
     fields: dict[str, Field] = {}
     first = 0
@@ -211,53 +196,41 @@ def end_of_code(lines: list[str], start: int, mark: str) -> int | None:
     return None
 
 
-def read_values(
-    document: Document, start: int, end: int, known: Sequence[str], what: str
-) -> dict[str, Value]:
-    """The fields `- name: text` between two lines; what follows a field belongs to it.
-
-    A field is a bullet at the depth of the first one, or a line that begins with the name of a
-    field that was not there yet.
-    """
-    found: dict[str, Value] = {}
-    current: Value | None = None
-    depth: int | None = None
-    for index in range(start, end):
-        line = document.lines[index]
-        match = None if document.fenced[index] else FIELD.match(line)
-        if match and is_field(match, depth, known, found):
-            name = word(match[3])
-            if name not in known:
-                document.tell(index + 1, "review.field", f"unknown field {one_of(name, known)}")
-                name = difflib.get_close_matches(name, known, n=1)[0]
-            if name in found:
-                document.tell(index + 1, "review.field", f"{what} has {name} twice; keep one")
-            current = found.setdefault(name, Value(index + 1))
-            current.parts.append(match[4].lstrip(" \t*_"))
-            depth = width(match[1]) if depth is None else depth
-        elif current is not None:
-            current.parts.append(line)
-        elif line.strip():
-            message = f"{what} has text before its first field: {shorten(line)!r}"
-            document.tell(index + 1, "review.text", message, f"expected - {known[0]}: ...")
-            current = Value(index + 1)  # told once
-    return found
+def open_places(path: Path) -> list[Problem]:
+    """Every place of a file that is yet to be filled, outside of code and comments."""
+    try:
+        text = read_text(path)
+    except (DocumentError, OSError):
+        return []
+    name = shown(path)
+    lines, fenced = plain_lines(text, after_front_matter(text), name, [])
+    return [
+        Problem(name, number, "review.fill", fill_message(line), level="fill")
+        for number, line in enumerate(lines, 1)
+        if FILL in line and not fenced[number - 1] and FILL in INLINE_CODE.sub("", line)
+    ]
 
 
-def is_field(
-    match: re.Match[str], depth: int | None, known: Sequence[str], found: dict[str, Value]
-) -> bool:
-    """Whether a line `- name: text` begins a field, and not a line of the field before."""
-    name = word(match[3])
-    at_depth = depth is None or width(match[1]) <= depth + 1
-    if name in known:
-        return at_depth and (bool(match[2]) or name not in found)
-    return at_depth and bool(match[2]) and bool(difflib.get_close_matches(name, known, 1, 0.8))
+def fill_message(line: str) -> str:
+    """What is asked for at a place to fill, in a few words."""
+    before, _, asked = line.partition(FILL)
+    asked = asked.lstrip(":").strip(" ,.}]") or before.strip(" -:{[·,")
+    return f"to fill: {shorten(asked)}" if asked else "a place to fill"
 
 
-def width(blank: str) -> int:
-    """How deep a line is indented."""
-    return len(blank.expandtabs(4))
+def private_places(path: Path) -> list[Problem]:
+    """E-mail addresses and student numbers in a file."""
+    from common.course.privacy import find_private
+
+    try:
+        text = read_text(path)
+    except (DocumentError, OSError):
+        return []
+    hint = "remove it; the public sees this file, its history too: tell the instructor"
+    return [
+        Problem(shown(path), found.line, "review.private", f"{found.kind}: {found.masked}", hint)
+        for found in find_private(text)
+    ]
 
 
 def shown(path: Path) -> str:

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from common import schema
+from common.course.documents import decode
 from common.course.git import GitError, Repository
 from common.course.records import FrozenVersion, read_frozen
+from common.errors import UserError
+from common.projects import ProjectTable
 
 PUBLISHED_FILE = "reviews/published.toml"
 
@@ -45,3 +49,26 @@ def how_to_fetch(root: Path) -> str:
     if is_shallow:
         return "this clone is shallow; run: git fetch --unshallow --tags"
     return "run: git fetch --all --tags"
+
+
+def project_table(root: Path, slug: str, version: Version | None) -> ProjectTable | None:
+    """The metadata of a project at a version, or in the work tree if there is none to look at."""
+    path = f"projects/{slug}/project.toml"
+    try:
+        if version is not None and version.commit is not None:
+            data = Repository(root).read(version.commit, path)
+        else:
+            data = (root / path).read_bytes()
+        return schema.parse(decode(data or b"", path), ProjectTable)
+    except (OSError, ValueError, UserError):
+        return None
+
+
+def developers(root: Path, slug: str) -> set[str]:
+    """The public keys of those who made a project, as version 1 and the work tree name them."""
+    version = find_version(root, slug, "v1") if has_history(root) else None
+    keys: set[str] = set()
+    for table in (project_table(root, slug, version), project_table(root, slug, None)):
+        if table is not None:
+            keys |= {table.group.key, *table.group.members}
+    return keys

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.course.checklist_lines import ChecklistItem, read_checklist
 from common.course.cycle import SEVERITIES
 from common.course.problems import Problem
+from common.course.review_fields import Value, read_values
 from common.course.review_text import (
     STRONG_SEPARATOR,
-    TITLE,
     Document,
     Heading,
-    Value,
     finding_id,
-    finding_ids,
     is_open,
     one_of,
+    parse_document,
     read_document,
-    read_values,
     shorten,
+    shown,
     word,
 )
 
@@ -61,36 +61,15 @@ FINDING_FIELDS = ("where", "paper", "evidence", "suggestion")
 HEADING_FORM = "expected ## F01 · major · correctness · short title in plain words"
 SECTIONS = ("summary", "checklist", "goals", "what the programs found", "findings")
 COMMENTS = ("further comments", "comments")
-MARKS = {"x": "yes", "✓": "yes", "✔": "yes", "": "no", "-": "n/a", "–": "n/a", "—": "n/a"}
 START = re.compile(
     r"^[\s*_`\[]*(?:finding\s+)?(F[\s_-]?\d{1,4})(?!\w)[\s*_`\]]*(.*)$", re.IGNORECASE
 )
 BROKEN_START = re.compile(r"^\W*(?:finding\b|F[\s_-]?[\dOIl]{1,4}\b)", re.IGNORECASE)
 GAP = r"(?:\s*[·•∙‧・|–—:,]\s*|\s+-{1,3}\s+|\s+)"
 WORDS = re.compile(rf"^{GAP}?([^\s·•∙‧・|–—:,]+)(?:{GAP}([^\s·•∙‧・|–—:,]+)(?:{GAP}(.*))?)?$")
-ITEM = re.compile(
-    r"^\s{0,3}(?:[-*+•]\s*)?\[\s*([^\]\s]{0,2})\s*\]\s*[*_`]*([\w.-]*)[*_`]*\s*[:：]?\s*(.*)$"
-)
 FIRST_GAP = re.compile(r"^\s*(?:[·•∙‧・|–—:,]|-{1,3}(?=\s))?\s*")
 REMARK = re.compile(r"(?:^|\s)\([^()]*\)")
 PLACE_SEPARATOR = re.compile(r"\s*(?:;|\n)\s*|,\s+(?=[`\w./-]*[A-Za-z])")
-ANSWER = re.compile(r"(?:^|\s)(?:--+|—|–)(?:\s|$)")
-LEADING_DASH = re.compile(r"^\s*(?:--+|—|–)\s?")
-
-
-@dataclass(frozen=True)
-class ChecklistItem:
-    """One line of the checklist: its id, `yes`, `no` or `n/a`, and how the reviewer knows."""
-
-    id: str
-    mark: str
-    reason: str
-    line: int
-
-    @property
-    def findings(self) -> list[str]:
-        """The findings that the answer points at."""
-        return finding_ids(self.reason)
 
 
 @dataclass(frozen=True)
@@ -115,7 +94,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Review:
-    """A review as it was understood. `lines` tells the line of each field of the front matter."""
+    """A review as it was understood.
+
+    `lines` tells the line of each field of the front matter and of each section (`## checklist`).
+    """
 
     path: Path
     project: str
@@ -132,7 +114,7 @@ class Review:
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def line_of(self, name: str) -> int:
-        """The line of a field of the front matter; 1 if it is missing."""
+        """The line of a field or a section; 1 if it is missing."""
         return self.lines.get(name, 1)
 
 
@@ -148,7 +130,16 @@ def review_paths(root: Path, slug: str) -> list[Path]:
 
 def read_review(path: Path) -> Review:
     """A review as far as it can be understood, with what is wrong in `problems`."""
-    document = read_document(path, FIELDS, SCHEMA)
+    return review_of(read_document(path, FIELDS, SCHEMA), path)
+
+
+def parse_review(text: str, path: Path) -> Review:
+    """The same from a text that was read elsewhere, of a file that is or was at `path`."""
+    return review_of(parse_document(text, shown(path), FIELDS, SCHEMA), path)
+
+
+def review_of(document: Document, path: Path) -> Review:
+    """A document as a review."""
     project, reviewer = document.value("project"), document.value("reviewer")
     commit, verdict = document.value("commit").lower(), read_verdict(document)
     environment, conflict = read_environment(document), document.value("conflict")
@@ -180,7 +171,8 @@ def read_review(path: Path) -> Review:
         findings=tuple(findings),
         comments=document.between(*sections.get("comments", (0, 0))),
         problems=tuple(document.problems),
-        lines={name: value.line for name, value in document.fields.items()},
+        lines={name: value.line for name, value in document.fields.items()}
+        | {f"## {name}": start for name, (start, _) in sections.items()},
     )
 
 
@@ -313,33 +305,3 @@ def places(value: Value) -> tuple[str, ...]:
     text = REMARK.sub("", value.text).replace("`", "")
     found = (place.strip(" \t-*,.") for place in PLACE_SEPARATOR.split(text))
     return tuple(place for place in found if place)
-
-
-def read_checklist(document: Document, start: int, end: int) -> tuple[ChecklistItem, ...]:
-    """The checklist's items; the answer stands behind ` -- ` or on the lines below."""
-    starts: list[tuple[int, re.Match[str]]] = []
-    for index in range(start, end):
-        line = document.lines[index]
-        if "[" in line and not document.fenced[index] and (match := ITEM.match(line)):
-            starts.append((index, match))
-    ends = [index for index, _ in starts[1:]] + [end]
-    return tuple(
-        read_item(document, index, match, last)
-        for (index, match), last in zip(starts, ends, strict=False)
-    )
-
-
-def read_item(document: Document, index: int, match: re.Match[str], end: int) -> ChecklistItem:
-    """One checklist item: its line, and the answer on the lines below it."""
-    mark = MARKS.get(word(match[1]))
-    if mark is None:
-        message = f"the mark is [{match[1]}], expected [x] (yes), [ ] (no) or [-] (not applicable)"
-        document.tell(index + 1, "review.mark", message)
-        mark = "unknown"
-    answer = ANSWER.search(match[3])
-    reason = [match[3][answer.end() :].strip()] if answer else []
-    for line in document.lines[index + 1 : end]:
-        if not TITLE.match(line):
-            reason.append(LEADING_DASH.sub("", line).strip())
-    identity = word(match[2]).rstrip(".")
-    return ChecklistItem(identity, mark, "\n".join(part for part in reason if part), index + 1)
