@@ -9,6 +9,7 @@ from common.course import style
 from common.course.check import tree_files
 from common.course.checks import Context
 from common.course.checks.claims import README, updated_readme
+from common.course.checks.notebook import EXECUTION_KEYS
 from common.course.checks.text import BOM, text_files
 from common.files import write_bytes, write_text
 
@@ -27,8 +28,8 @@ def fix_project(root: Path, slug: str) -> Iterator[str]:
             text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
             write_text(root / path, text)
             yield f"{path}: {', '.join(done)}"
-    for path, text in style.formatted(root, files).items():
-        write_text(root / path, text)
+    for path, data in style.formatted(root, files).items():
+        write_bytes(root / path, data)
         yield f"{path}: formatted"
     yield from fix_table(Context(root, slug, files))
 
@@ -48,16 +49,18 @@ def clean_notebook(notebook: dict[str, Any]) -> list[str]:
     """Take out of a notebook what the last execution left; returns what was done."""
     done = []
     metadata = notebook["metadata"]
-    if metadata.get("kernelspec") != KERNEL:
+    if (metadata.get("kernelspec") or {}).get("name") != KERNEL["name"]:
         metadata["kernelspec"] = dict(KERNEL)
         done.append("kernel")
     if metadata.pop("widgets", None) is not None:
         done.append("widget state")
     if (metadata.get("language_info") or {}).pop("version", None) is not None:
         done.append("version of Python")
-    stamps = [cell["metadata"].pop("execution", None) for cell in notebook["cells"]]
+    stamps = [
+        cell["metadata"].pop(name, None) for cell in notebook["cells"] for name in EXECUTION_KEYS
+    ]
     if any(stamp is not None for stamp in stamps):
-        done.append("timestamps")
+        done.append("timestamps and accounts of executions")
     return done
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from common import json_lines
 from common.course.problems import Problem
 from common.projects import ROOT
 
@@ -90,10 +91,20 @@ def ruff_problem(root: Path, entry: dict) -> Problem:
     path, line = below(root, entry["filename"]), (entry.get("location") or {}).get("row", 0)
     message = f"{entry['message']} ({entry.get('code') or 'syntax'})"
     if entry.get("cell") is not None:
-        message, line = f"code cell {entry['cell']}, line {line}: {message}", 0
+        cell = entry["cell"] - 1  # ruff counts from one
+        message, line = f"cell {cell}: {message}", notebook_line(root / path, cell, line)
     is_import_order = entry.get("code") == "I001"
     hint = "`dgm check --fix` mends it" if is_import_order else ""
     return Problem(path, line, "style.lint", message, hint, fixable=is_import_order)
+
+
+def notebook_line(path: Path, cell: int, line: int) -> int:
+    """The line of a notebook's file on which a line of a cell's source stands."""
+    try:
+        lines = json_lines.line_numbers(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+    return json_lines.line_of(("cells", cell, "source", line - 1), lines)
 
 
 def below(root: Path, name: str) -> str:
@@ -105,8 +116,8 @@ def below(root: Path, name: str) -> str:
         return name
 
 
-def formatted(root: Path, files: Sequence[str]) -> dict[str, str]:
-    """The files that black and ruff's import order change, with their new text.
+def formatted(root: Path, files: Sequence[str]) -> dict[str, bytes]:
+    """The files that black and ruff's import order change, with their new content.
 
     The tools work on copies: the caller writes whole files or nothing.
     """
@@ -126,5 +137,5 @@ def formatted(root: Path, files: Sequence[str]) -> dict[str, str]:
         for path in paths:
             data = (copy / path).read_bytes()
             if data != (root / path).read_bytes():
-                changed[path] = data.decode("utf-8")
+                changed[path] = data
     return changed

@@ -216,6 +216,14 @@ def test_black_and_ruff_are_asked(root):
     assert (lint.path, lint.line) == ("projects/tiny/model.py", 3)
 
 
+def test_a_complaint_about_a_notebook_is_on_the_line_of_its_file(root):
+    edit(root, "demo.ipynb", "NUM_COINS * 2", "nothing_of_that_name")
+    (problem,) = [p for p in check_tree(root, style=True) if p.code == "style.lint"]
+    lines = (root / problem.path).read_text(encoding="utf-8").split("\n")
+    assert "nothing_of_that_name" in lines[problem.line - 1]
+    assert problem.message.startswith("cell 8: ")
+
+
 def test_the_projects_of_this_repository_pass():
     assert failing(check_tree(ROOT)) == []
 

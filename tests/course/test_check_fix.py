@@ -29,6 +29,7 @@ def damage(folder):
     notebook["metadata"]["language_info"]["version"] = "3.13.0"
     notebook["metadata"]["kernelspec"] = {"display_name": "my env", "name": "my-env"}
     notebook["cells"][2]["metadata"]["execution"] = {"iopub.status.idle": "now"}
+    notebook["cells"][6]["metadata"]["executionInfo"] = {"user": {"displayName": "somebody"}}
     notebook["cells"][2]["source"] = ["from projects.tiny.model import (NUM_COINS)"]
     write_json(folder / "demo.ipynb", notebook)
     code = '"""The model."""\nimport sys\nimport os\nNUM_COINS  =  784\nprint(os, sys)\n'
@@ -52,6 +53,13 @@ def test_everything_mechanical_is_mended_and_prose_stays(folder):
     )
     notebook = json.loads((folder / "demo.ipynb").read_text(encoding="utf-8"))
     assert "".join(notebook["cells"][2]["source"]) == "from projects.tiny.model import NUM_COINS"
+
+
+def test_code_in_another_declared_encoding_keeps_it(folder):
+    text = "# -*- coding: latin-1 -*-\nNAME  =  'é'\n"
+    (folder / "old.py").write_bytes(text.encode("latin-1"))
+    fix(folder)
+    assert (folder / "old.py").read_bytes().decode("latin-1").endswith('\nNAME = "é"\n')
 
 
 def test_mending_twice_changes_nothing_more(folder):

@@ -79,8 +79,10 @@ None.
 
 MODEL = '''"""The model."""\n\nNUM_COINS = 784\n'''
 TRAIN = '''"""Training."""\n\nPRESETS = {"smoke": 1, "demo": 2}\n'''
+TEST = '''"""Laws of the coins."""\n\n\ndef test_coins():\n    assert 1 / 2 == 0.5\n'''
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0"
-WEIGHTS = b"\0weights"
+HEADER = b'{"coins":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}'
+WEIGHTS = len(HEADER).to_bytes(8, "little") + HEADER + bytes(2)  # safetensors of one number
 
 
 def result(**changes) -> dict:
@@ -182,6 +184,7 @@ def make_project(root: Path) -> Path:
         "project.toml": PROJECT.encode(),
         "model.py": MODEL.encode(),
         "train.py": TRAIN.encode(),
+        "test_tiny.py": TEST.encode(),
         "figures/samples.png": PICTURE,
         "results/coins.safetensors": WEIGHTS,
     }.items():

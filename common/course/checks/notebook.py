@@ -14,6 +14,7 @@ from common.projects import ProjectTable
 
 NAME = "demo.ipynb"
 FIXABLE = {"widgets"}
+EXECUTION_KEYS = ("execution", "executionInfo", "ExecuteTime")
 NOISE = "the notebook carries noise of its last execution"
 NUMBER = re.compile(r"(?<![\w.])\d{1,15}(?:\.\d{1,15})?(?![\w.]*\d)")
 BOLD_LINE = re.compile(r"^\*\*([^*]+)\*\*[.:]?$")
@@ -90,8 +91,12 @@ def noise_problems(path: str, notebook: dict[str, Any]) -> Iterator[Problem]:
     if kernel.get("name") != "python3":
         message = f"the kernel is {kernel.get('name')!r}, expected 'python3', which everyone has"
         yield Problem(path, 0, "notebook.kernel", message, hint, "warning", fixable=True)
+    notes = [c["metadata"].get("executionInfo") for c in notebook["cells"]]
+    if any(isinstance(note, dict) and note.get("user") for note in notes):
+        message = "the metadata of a cell names the account that executed it (Colab)"
+        yield Problem(path, 0, "notebook.account", message, hint, fixable=True)
     noise = []
-    if any("execution" in cell["metadata"] for cell in notebook["cells"]):
+    if any(name in cell["metadata"] for cell in notebook["cells"] for name in EXECUTION_KEYS):
         noise.append("timestamps")
     if "version" in (notebook["metadata"].get("language_info") or {}):
         noise.append("the version of Python")
