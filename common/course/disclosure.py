@@ -2,16 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.course.embedded import Piece, pieces, without_tags
 from common.course.git import Repository
-from common.course.privacy import Private, find_known, find_private
+from common.course.privacy import KNOWN, WORD, Private, find_known, find_private, fold
 from common.course.private import Roster
 
 PRIVATE_FIELD, PRIVATE_FILE = "private field", "private file"
+MIN_AMONG_NOISE = 8  # letters; a shorter text may be there by chance
 TABLES = (".toml", ".json", ".yaml", ".yml", ".csv")
 HOURS = re.compile(r"""(?im)^[\s#>*-]*["']?hours["']?\s*[=:]\s*["']?\d|"hours"\s*:""")
 PRIVATE_SCHEMA = re.compile(
@@ -38,6 +39,30 @@ class Disclosure:
         return f"{where}{place}: {self.kind} {self.shown}".rstrip()
 
 
+class Known:
+    """Texts to look for, prepared once for many files."""
+
+    def __init__(self, texts: Iterable[str] = ()):
+        self.by_first: dict[str, list[str]] = {}
+        self.bare: dict[str, str] = {}
+        for text in dict.fromkeys(texts):
+            if words := WORD.findall(fold(text)):
+                self.by_first.setdefault(words[0], []).append(text)
+                self.bare[text] = " ".join(words)
+
+    def candidates(self, text: str) -> list[str]:
+        """Those that may be in a text: their first word is."""
+        words = dict.fromkeys(WORD.findall(fold(text))) if self.by_first else ()
+        return [entry for word in words for entry in self.by_first.get(word, ())]
+
+    def among_noise(self, text: str) -> Iterator[Private]:
+        """Those among bytes, where a letter may stand beside them by chance."""
+        bare = " ".join(WORD.findall(fold(text))) if self.bare else ""
+        for entry, words in self.bare.items():
+            if len(words) >= MIN_AMONG_NOISE and words in bare:
+                yield Private(1, KNOWN, entry)
+
+
 def known_texts(roster: Roster) -> list[str]:
     """What must appear nowhere: addresses, numbers, and the names of who did not agree.
 
@@ -45,7 +70,8 @@ def known_texts(roster: Roster) -> list[str]:
     """
     known = []
     for person in roster.person:
-        known += [text for text in (person.email.strip(), person.student_number.strip()) if text]
+        known += [text for text in (person.email, person.student_number) if text.strip()]
+        known += re.findall(r"\d{6,}", person.student_number)  # without its letter
         if person.consent:
             continue
         words = person.name.split()
@@ -57,7 +83,7 @@ def known_texts(roster: Roster) -> list[str]:
     return known
 
 
-def disclosures(root: Path, known: Sequence[str]) -> list[Disclosure]:
+def disclosures(root: Path, known: Known) -> list[Disclosure]:
     """Everything private in the files of a tree and in the objects of its git history."""
     found: list[Disclosure] = []
     blobs = set()
@@ -74,9 +100,7 @@ def disclosures(root: Path, known: Sequence[str]) -> list[Disclosure]:
     return sorted(set(found))
 
 
-def history_disclosures(
-    root: Path, known: Sequence[str], scanned: set[str]
-) -> Iterator[Disclosure]:
+def history_disclosures(root: Path, known: Known, scanned: set[str]) -> Iterator[Disclosure]:
     """What the git objects hold that no file of the tree does: commits, tags, other blobs."""
     repository = Repository(root)
     listed = repository.git("cat-file", "--batch-all-objects", "--batch-check").splitlines()
@@ -87,11 +111,11 @@ def history_disclosures(
         yield from file_disclosures(f"git {kind} {name[:10]}", data, known)
 
 
-def file_disclosures(name: str, data: bytes, known: Sequence[str]) -> list[Disclosure]:
+def file_disclosures(name: str, data: bytes, known: Known) -> list[Disclosure]:
     """Everything private in one file, its name included; each thing once, with its best place."""
     found = [
         Disclosure(name, 0, "file name", private.kind, private.masked)
-        for private in find_private(name, known)
+        for private in find_private(name, known.candidates(name))
     ]
     seen: set[tuple[str, str]] = set()
     for piece in pieces(name, data):
@@ -105,14 +129,15 @@ def file_disclosures(name: str, data: bytes, known: Sequence[str]) -> list[Discl
     return sorted(set(found))
 
 
-def piece_private(name: str, piece: Piece, known: Sequence[str]) -> Iterable[Private]:
+def piece_private(name: str, piece: Piece, known: Known) -> Iterable[Private]:
     """What is private in one text of a file."""
     if piece.is_noise:
-        return find_known(piece.text, known)
-    found = set(find_private(piece.text, known))
+        short = find_known(piece.text, known.candidates(piece.text))
+        return [*short, *known.among_noise(piece.text)]
+    found = set(find_private(piece.text, known.candidates(piece.text)))
     bare = without_tags(piece.text)
     if bare != piece.text:
-        found |= set(find_known(bare, known))
+        found |= set(find_known(bare, known.candidates(bare)))
     if not piece.place and (name.endswith(TABLES) or name.startswith("reviews/")):
         for match in HOURS.finditer(piece.text):
             found.add(Private(line_of(piece.text, match), PRIVATE_FIELD, "hours"))

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from common.course.cycle import read_cycle
-from common.course.disclosure import Disclosure, disclosures, known_texts
+from common.course.disclosure import Disclosure, Known, disclosures, known_texts
 from common.course.export import PUBLISHED_FILE, Omission, Rules, write_tree
 from common.course.git import GitError, Repository
 from common.course.private import Roster
@@ -52,7 +52,7 @@ def publish(
     refuse_dirty(repository)
     semester = read_cycle(root).semester
     rules = Rules(read_frozen(root), read_assignments(root), roster)
-    known = known_texts(roster) if roster else []
+    known = Known(known_texts(roster) if roster else ())
     building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         omissions, links = write_tree(repository, commit, rules, building)
