@@ -106,6 +106,14 @@ class Repository:
         listed = self.git(*arguments, "--", folder) if folder else self.git(*arguments)
         return [path for path in listed.split("\0") if path]
 
+    def blobs(self, tree: str) -> set[str]:
+        """The hashes of all files below a tree; none if this clone does not have it."""
+        try:
+            listed = self.git("ls-tree", "-r", "-z", tree)
+        except GitError:
+            return set()
+        return {entry.split()[2] for entry in listed.split("\0") if entry}
+
     def read(self, commit: str, path: str) -> bytes | None:
         """A file's content at a commit; None if it is not there."""
         try:
