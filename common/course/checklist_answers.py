@@ -233,7 +233,7 @@ def place(facts: Facts) -> ProgramAnswer:
     path = facts.context.path("demo.ipynb")
     if has_notebook(facts):
         return ProgramAnswer("yes", path)
-    return ProgramAnswer("no", f"{path} is missing, or is no notebook")
+    return ProgramAnswer("no", f"{path} is missing, or is no valid notebook")
 
 
 def other_sections(facts: Facts) -> ProgramAnswer:
@@ -245,7 +245,7 @@ def other_sections(facts: Facts) -> ProgramAnswer:
         if not any(f"'{name}'" in p.message for name in own)
     ]
     if missing or not has_notebook(facts):
-        return ProgramAnswer("no", list_of(missing) if missing else "there is no notebook")
+        return ProgramAnswer("no", list_of(missing) if missing else "there is no valid notebook")
     return ProgramAnswer("yes", "all there")
 
 
@@ -254,7 +254,7 @@ def outputs(facts: Facts) -> ProgramAnswer:
     story = ("notebook.section", "notebook.first", "notebook.missing")
     found = [p for p in facts.found("notebook.") if not p.code.startswith(story)]
     if found or not has_notebook(facts):
-        return ProgramAnswer("no", list_of(found) if found else "there is no notebook")
+        return ProgramAnswer("no", list_of(found) if found else "there is no valid notebook")
     cells = (facts.context.notebook(facts.context.path("demo.ipynb")) or {})["cells"]
     with_output = sum(bool(cell.get("outputs")) for cell in cells if isinstance(cell, dict))
     return ProgramAnswer("yes", f"{count(with_output, 'cell')} with outputs, in order, no error")

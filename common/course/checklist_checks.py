@@ -79,17 +79,17 @@ def answer_problems(
     if is_open(answer.reason):
         return
     if answer.mark == "no":
+        there = f"there are: {', '.join(sorted(known)) or 'none'}"
         if not answer.findings:
             yield problem("no points at no finding", "write its id behind it: -- F03")
+        elif not known & set(answer.findings):
+            named = ", ".join(answer.findings)
+            yield problem(f"points at {named}, which is no finding of this review", there)
     elif answer.mark == "n/a" and not answer.reason:
         yield problem("not applicable needs a reason", "write it behind it: -- the reason")
     elif answer.mark == "yes" and item.by != PROGRAM and SAYS_NOTHING.fullmatch(answer.reason):
         said = f"yes, and only {answer.reason!r}" if answer.reason else "yes without a reason"
         yield problem(said, f"how do you know: {item.asks}")
-    for finding in answer.findings:
-        if finding not in known:
-            there = f"there are: {', '.join(sorted(known)) or 'none'}"
-            yield problem(f"points at {finding}, which is no finding of this review", there)
 
 
 def program_answers(root: Path, review: Review) -> dict[str, ProgramAnswer]:

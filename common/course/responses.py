@@ -13,8 +13,10 @@ from common.course.review_text import (
     finding_id,
     is_open,
     one_of,
+    parse_document,
     read_document,
     shorten,
+    shown,
     word,
 )
 
@@ -77,7 +79,16 @@ def response_path(root: Path, slug: str) -> Path:
 
 def read_response(path: Path) -> Response:
     """A response as far as it can be understood, with what is wrong in `problems`."""
-    document = read_document(path, FIELDS, SCHEMA)
+    return response_of(read_document(path, FIELDS, SCHEMA), path)
+
+
+def parse_response(text: str, path: Path) -> Response:
+    """The same from a text that was read elsewhere, of a file at `path`."""
+    return response_of(parse_document(text, shown(path), FIELDS, SCHEMA), path)
+
+
+def response_of(document: Document, path: Path) -> Response:
+    """A document as a response."""
     project = document.value("project")
     answers: list[Answer] = []
     headings = [h for h in document.headings() if h.is_section or START.match(h.title)]

@@ -214,7 +214,8 @@ def open_places(path: Path) -> list[Problem]:
 def fill_message(line: str) -> str:
     """What is asked for at a place to fill, in a few words."""
     before, _, asked = line.partition(FILL)
-    asked = asked.lstrip(":").strip(" ,.}]") or before.strip(" -:{[·,")
+    asked = "" if FILL in asked else asked.lstrip(":").strip(" ,.}]")
+    asked = asked or before.strip(' -:{[·,#"')
     return f"to fill: {shorten(asked)}" if asked else "a place to fill"
 
 

@@ -206,7 +206,7 @@ def document_parts(document: Document) -> list[tuple[Heading, str]]:
         name = word(heading.title).rstrip(":.")
         if starts_finding(heading.title):
             parts.append((heading, "finding"))
-        elif name in SECTIONS:
+        elif name in SECTIONS[:2] or (name in SECTIONS and heading.level <= 2):
             parts.append((heading, name))
         elif name in COMMENTS:
             parts.append((heading, "comments"))
