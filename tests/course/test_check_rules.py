@@ -192,17 +192,6 @@ def test_widget_state_timestamps_and_versions_are_noise_that_can_be_mended(folde
     ]
 
 
-def test_the_account_that_colab_notes_down_is_told(folder):
-    def change(table):
-        table["cells"][2]["metadata"]["executionInfo"] = {"user": {"displayName": "somebody"}}
-
-    change_notebook(folder, change)
-    assert [problem[:2] for problem in found(folder)] == [
-        ("notebook.account", "error"),
-        ("notebook.noise", "warning"),
-    ]
-
-
 def test_a_notebook_without_outputs_and_without_pictures_says_so(folder):
     def change(table):
         for cell in table["cells"]:

@@ -190,6 +190,7 @@ def make_project(root: Path) -> Path:
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
+    (root / "LICENSE").write_text("MIT\n")
     (root / "reviews").mkdir(exist_ok=True)
     (root / "reviews" / "cycle.toml").write_text(CYCLE)
     write_json(folder / "results" / "coins.json", result(code_sha256=code_sha256(folder)))

@@ -91,10 +91,6 @@ def noise_problems(path: str, notebook: dict[str, Any]) -> Iterator[Problem]:
     if kernel.get("name") != "python3":
         message = f"the kernel is {kernel.get('name')!r}, expected 'python3', which everyone has"
         yield Problem(path, 0, "notebook.kernel", message, hint, "warning", fixable=True)
-    notes = [c["metadata"].get("executionInfo") for c in notebook["cells"]]
-    if any(isinstance(note, dict) and note.get("user") for note in notes):
-        message = "the metadata of a cell names the account that executed it (Colab)"
-        yield Problem(path, 0, "notebook.account", message, hint, fixable=True)
     noise = []
     if any(name in cell["metadata"] for cell in notebook["cells"] for name in EXECUTION_KEYS):
         noise.append("timestamps")
