@@ -102,6 +102,9 @@ def run_command(name: str, arguments: list[str]) -> int:
         if is_main_process():
             print(f"dgm {name}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read our output (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         hint = "; the same command with --resume goes on" if name == "train" else ""
         print(f"\ndgm {name}: stopped by you{hint}", file=sys.stderr)
