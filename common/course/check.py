@@ -13,7 +13,10 @@ from common.course.git import GitError, Repository
 from common.course.problems import Problem
 from common.course.records import ASSIGNMENTS_FILE, FROZEN_FILE, Assignments, Frozen
 
-RULES = (*("text", "metadata", "notebook", "readme", "claims", "freshness", "numbers"),)
+RULES = (
+    *("layout", "text", "metadata", "notebook", "readme", "claims", "freshness", "numbers"),
+    *("weights", "code", "licence", "personal", "secrets"),
+)
 RECORDS = {CYCLE_FILE: Cycle, FROZEN_FILE: Frozen, ASSIGNMENTS_FILE: Assignments}
 YIELDING = ("metadata.", "readme.", "notebook.")  # rules that a place to fill on their line answers
 SKIPPED = {"__pycache__", ".git", ".ipynb_checkpoints"}
@@ -38,7 +41,8 @@ def check_tree(
     for slug, paths in own.items():
         found += check_project(root, slug, paths)
     found += styles.problems(root, started)
-    return sorted(found, key=lambda problem: problem.order)
+    once = dict.fromkeys(found)  # projects share the repository's own files
+    return sorted(once, key=lambda problem: problem.order)
 
 
 def check_project(root: Path, slug: str, files: Sequence[str] | None = None) -> list[Problem]:
