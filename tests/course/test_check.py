@@ -12,7 +12,7 @@ from common.course.check import check_project, check_tree
 from common.course.git import Repository
 from common.course.problems import failing
 from common.projects import ROOT
-from tests.course.tiny_project import PROJECT, make_project
+from tests.course.tiny_project import make_project
 
 
 def git(root, *arguments):
@@ -228,7 +228,7 @@ def test_the_projects_of_this_repository_pass():
     assert failing(check_tree(ROOT)) == []
 
 
-def test_checking_needs_no_torch_and_takes_under_two_seconds():
+def test_checking_needs_no_torch_and_takes_seconds():
     code = (
         "import sys; from common.cli import main; main(['check', '--json']);"
         "sys.exit(sum(name in sys.modules for name in ('torch', 'matplotlib', 'projects')))"
@@ -246,4 +246,3 @@ def test_a_folder_that_is_no_project_is_said_to_be_none(root):
     assert {p.path for p in check_tree(root) if p.code == "metadata.missing"} == {
         "projects/notes/project.toml"
     }
-    assert PROJECT.startswith("schema")
