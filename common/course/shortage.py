@@ -96,10 +96,12 @@ def explain(needs: Needs, allowed: np.ndarray, conflicts: Set[tuple[str, str]]) 
         return "nobody may review: no person of the roster has `reviews = true` and stays."
     if lonely := lonely_projects(needs, allowed, conflicts):
         return lonely
-    moved, _, reached = maximum(needs.room[1], needs.missing, allowed)
-    if moved.sum() < needs.missing.sum():
-        return too_few_reviewers(needs, allowed, reached)
-    return too_few_projects(needs, allowed)
+    low, high = needs.room
+    moved, idle, _ = maximum(low, needs.missing, allowed)
+    if moved.sum() < low.sum():
+        return too_few_projects(needs, allowed, idle & (low > 0))
+    _, _, filled = maximum(high, needs.missing, allowed)
+    return too_few_reviewers(needs, allowed, ~filled)
 
 
 def lonely_projects(needs: Needs, allowed: np.ndarray, conflicts: Set[tuple[str, str]]) -> str:
@@ -109,14 +111,16 @@ def lonely_projects(needs: Needs, allowed: np.ndarray, conflicts: Set[tuple[str,
         slug = needs.projects[j]
         free = sorted(needs.reviewers[i] for i in np.flatnonzero(allowed[:, j]))
         out = sorted(key for key, project in conflicts if project == slug)
-        who = {0: "nobody is", 1: f"{free[0] if free else ''} is the only one"}.get(
-            len(free), f"{names(free)} are the only {number(len(free))}"
-        )
         because = f" (in conflict: {names(out)})" if out else ""
-        lines.append(
-            f"{who} not in conflict with {slug} or one of its developers, "
-            f"which needs {needs.missing[j]}{because}"
-        )
+        what = f"{slug} or one of its developers, which needs {needs.missing[j]}{because}"
+        if not free:
+            lines.append(f"everybody is in conflict with {what}")
+        elif len(free) == 1:
+            lines.append(f"{free[0]} is the only one not in conflict with {what}")
+        else:
+            lines.append(
+                f"{names(free)} are the only {number(len(free))} not in conflict with {what}"
+            )
     if not lines:
         return ""
     more = f"\n  and {len(lines) - SHOWN} projects more" if len(lines) > SHOWN else ""
@@ -127,36 +131,33 @@ def lonely_projects(needs: Needs, allowed: np.ndarray, conflicts: Set[tuple[str,
     )
 
 
-def too_few_reviewers(needs: Needs, allowed: np.ndarray, reached: np.ndarray) -> str:
+def too_few_reviewers(needs: Needs, allowed: np.ndarray, short: np.ndarray) -> str:
     """The projects beyond the cut, which ask for more than their candidates can take.
 
-    For each set of projects the reviewers of the set can give at most the smaller of their load
-    and the number of projects of the set they may review, summed; the cut is a set that exceeds it.
+    A candidate can give them at most the smaller of the load and the number of these projects that
+    are open to them.
     """
-    short = np.flatnonzero(~reached)
-    within = allowed[:, short].sum(1)
-    able = np.flatnonzero(within)
-    most = np.minimum(needs.room[1], within)[able].sum()
+    open_to = allowed[:, short].sum(1)
+    able = np.flatnonzero(open_to)
+    most = np.minimum(needs.room[1], open_to).sum()
+    slugs = sorted(needs.projects[j] for j in np.flatnonzero(short))
     keys = sorted(needs.reviewers[i] for i in able)
     return (
-        f"there is no assignment: {names(sorted(needs.projects[j] for j in short))} together need "
-        f"{needs.missing[short].sum()} reviews, but the only {number(len(able))} who may review "
-        f"them ({names(keys)}) can take {most}; loads differ by at most one, so nobody takes more "
-        f"than {needs.window[1]}.\n"
+        f"there is no assignment: {names(slugs)} together need {needs.missing[short].sum()} "
+        f"reviews, but the only {number(len(able))} who may review them ({names(keys)}) can take "
+        f"{most}: loads differ by at most one, so nobody takes more than {needs.window[1]}.\n"
         "Lift a conflict, let more people review, or lower --reviewers-per-project."
     )
 
 
-def too_few_projects(needs: Needs, allowed: np.ndarray) -> str:
+def too_few_projects(needs: Needs, allowed: np.ndarray, idle: np.ndarray) -> str:
     """The reviewers who cannot reach the least load because so few projects are open to them."""
-    low, _ = needs.room
-    _, reached, _ = maximum(low, needs.missing, allowed)
-    idle = np.flatnonzero(reached & (low > 0))
+    keys = sorted(needs.reviewers[i] for i in np.flatnonzero(idle))
     slugs = sorted(needs.projects[j] for j in np.flatnonzero(allowed[idle].any(0)))
     return (
-        f"there is no assignment with loads that differ by at most one: "
-        f"{names(sorted(needs.reviewers[i] for i in idle))} would have to take "
-        f"at least {low[idle].sum()}, but may review only {names(slugs) or 'nothing'}.\n"
+        f"there is no assignment with loads that differ by at most one: {names(keys)} would have "
+        f"to take {needs.room[0][idle].sum()} in all, but may review "
+        f"{f'only {names(slugs)}' if slugs else 'nothing'}.\n"
         "Lift a conflict, or set `reviews = false` for them in roster.toml."
     )
 
