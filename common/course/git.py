@@ -10,6 +10,20 @@ from pathlib import Path
 from common.errors import UserError
 from common.projects import ROOT
 
+OF_A_HOOK = frozenset(
+    # What git tells its hooks of *their* repository; ours is the one we were given.
+    [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_PREFIX",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    ]
+)
+
 
 class GitError(UserError):
     """Git is missing, the folder is no repository, or a git command failed."""
@@ -31,8 +45,9 @@ class Repository:
         """The raw output of a git command."""
         quiet = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
         command = ["git", "-C", str(self.root), "-c", "core.quotePath=false", *arguments]
+        outside = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
         try:
-            done = subprocess.run(command, input=data, capture_output=True, env=os.environ | quiet)
+            done = subprocess.run(command, input=data, capture_output=True, env=outside | quiet)
         except FileNotFoundError:
             raise GitError("git is not installed; the course cycle needs it.") from None
         if done.returncode:

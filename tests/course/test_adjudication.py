@@ -416,8 +416,15 @@ def test_nothing_is_written_where_git_could_see_it(root, path, tmp_path, capsys,
     other = tmp_path / "other"
     other.mkdir()
     subprocess.run(["git", "init", "-q", str(other)], check=True)
+    (root / ".gitignore").write_text("build/\n")  # ignored, but in the work tree all the same
     before = tree(root)
-    for out in ("grades.csv", "reviews/new/grades.csv", "../course/g.csv", str(other / "g.csv")):
+    for out in (
+        "grades.csv",
+        "build/grades.csv",
+        "reviews/new/grades.csv",
+        "../course/g.csv",
+        str(other / "g.csv"),
+    ):
         assert cli.main(["grade", "--csv", "--out", out]) == 2, out
     (tmp_path / "link").symlink_to(root)
     assert cli.main(["grade", "--csv", "--out", str(tmp_path / "link" / "g.csv")]) == 2

@@ -17,7 +17,7 @@ import pytest
 
 from common import cli
 from common.course.check import check_tree
-from common.course.disclosure import Known, file_disclosures, known_texts
+from common.course.disclosure import Known, disclosures, file_disclosures, known_texts
 from common.course.embedded import plain
 from common.course.export import edited
 from common.course.private import Person, Roster
@@ -210,20 +210,50 @@ def test_history_is_one_commit_of_nobody_and_always_the_same(root):
 
 
 def test_a_persons_own_git_settings_do_not_get_into_the_export(root, tmp_path, monkeypatch):
-    settings = tmp_path / "gitconfig"
-    settings.write_text(
-        f"[user]\nname = Zeynep\nemail = {ADDRESS}\n[core]\nexcludesFile = {tmp_path}/ignore\n"
+    home = tmp_path / "home"
+    (home / "hooks").mkdir(parents=True)
+    (home / "hooks" / "pre-commit").write_text(f"# {ADDRESS}\nexit 1\n")
+    (home / "hooks" / "pre-commit").chmod(0o755)
+    (home / "ignore").write_text("*.ipynb\n")
+    (home / ".gitconfig").write_text(
+        f"[user]\nname = Zeynep\nemail = {ADDRESS}\n[init]\ntemplateDir = {home}\n"
+        f"[core]\nexcludesFile = {home}/ignore\nhooksPath = {home}/hooks\n"
+        "[commit]\ngpgsign = true\n"
     )
-    (tmp_path / "ignore").write_text("*.ipynb\n")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL", raising=False)
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", ADDRESS)
     monkeypatch.setenv("GIT_COMMITTER_NAME", "Zeynep")
-    run(root)
+    assert run(root).written
     public = root.parent / "public"
     assert (
         git(public, "log", "--format=%an%ae%cn%ce").strip() == 2 * "The contributors of the course"
     )
     assert "projects/tiny/demo.ipynb" in git(public, "ls-files").splitlines()
+    assert not (public / ".git" / "hooks").exists()
+
+
+def test_the_surroundings_of_a_hook_do_not_turn_it_on_the_source(root, monkeypatch):
+    monkeypatch.setenv("GIT_DIR", str(root / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(root))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(root / ".git" / "index"))
+    before = fingerprint(root)
+    assert run(root).written
+    assert fingerprint(root) == before
+    assert (root.parent / "public" / ".git").is_dir()
+
+
+def test_what_only_the_history_holds_is_found(root):
+    (root / "old.md").write_text(NAME)
+    commit(root)
+    (root / "old.md").unlink()
+    commit(root)
+    found = {
+        one.path.split()[1]
+        for one in disclosures(root, Known(known_texts(ROSTER)))
+        if one.path.startswith("git ")
+    }
+    assert found == {"commit", "blob"}
 
 
 def png(*chunks: tuple[bytes, bytes], behind: bytes = b"") -> bytes:
@@ -289,6 +319,7 @@ PLANTED = {
     "name turned": ("a.bib", LINES + "Işık, Zeynep Çiğdem".encode(), 3, "roster entry"),
     "name without the middle": ("a.md", LINES + "Zeynep Işık".encode(), 3, "roster entry"),
     "name in tags": ("a.html", "<b>Zeynep</b> <i>Işık</i>".encode(), 1, "roster entry"),
+    "name in entities": ("a.html", LINES + b"Zeynep I&#351;&#x131;k", 3, "roster entry"),
     "name in escapes of code": ("a.py", LINES + rb"'Zeynep I\u015f\u0131k'", 3, "roster entry"),
     "name in a notebook's source": ("a.ipynb", notebook(source=[f"# {NAME}\n"]), 8, "roster entry"),
     "name in a notebook's output": (
