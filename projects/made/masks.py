@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-MAX_CACHED = 2**26  # elements of masked weights that may be kept, 256 MiB in float32
+MAX_KEPT = 2**26  # elements of all masks that a model keeps in memory, 256 MiB in float32
 SHARED = ("nothing", "ordering", "connectivity")
 
 
@@ -85,23 +85,24 @@ def check_sizes(num_dims: int, hidden_sizes: Sequence[int], num_masks: int, shar
         raise ValueError(f"shared is {shared!r}, expected one of {', '.join(SHARED)}.")
 
 
-class Cache:
-    """One value a mask, forgotten when what it was computed from has changed."""
+class MaskCache:
+    """The masks of each member of the ensemble, made again when its degrees change.
+
+    A write through `.data` leaves no trace and goes unseen.
+    """
 
     def __init__(self):
         self.entries: dict[int, tuple[tuple, list[Tensor]]] = {}
 
-    def get(self, mask: int, key: tuple, compute: Callable[[], list[Tensor]]) -> list[Tensor]:
-        """The value kept for `mask` if its key still holds, else the one that `compute` returns."""
-        if mask not in self.entries or self.entries[mask][0] != key:
-            value = compute()
-            size = sum(tensor.numel() for tensor in value)
-            if size * (len(self.entries) + 1) > MAX_CACHED:
+    def get(self, k: int, degrees: Sequence[Tensor], dtype: torch.dtype, make: Callable) -> list:
+        """The masks kept for member `k` if they are of these degrees and this type, else `make()`'s."""
+        if any(m.is_inference() for m in degrees):  # nothing tells when such a tensor changes
+            return make()
+        key = (dtype, *((m.data_ptr(), m._version, m.device) for m in degrees))
+        if k not in self.entries or self.entries[k][0] != key:
+            with torch.inference_mode(False):  # else they could not multiply weights in training
+                masks = make()
+            if sum(m.numel() for m in masks) * (len(self.entries) + 1) > MAX_KEPT:
                 self.entries.clear()
-            self.entries[mask] = (key, value)
-        return self.entries[mask][1]
-
-
-def identity(tensors: Sequence[Tensor]) -> tuple:
-    """What changes when one of the tensors is moved, cast, replaced or written in place."""
-    return tuple((t.data_ptr(), t._version, t.dtype, t.device) for t in tensors)
+            self.entries[k] = (key, masks)
+        return self.entries[k][1]

@@ -18,11 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projects.made.masks import (
-    Cache,
+    MaskCache,
     check_sizes,
     given_ordering,
     hidden_mask,
-    identity,
     output_mask,
     sample_degrees,
 )
@@ -85,7 +84,7 @@ class MADE(nn.Module):
         self.has_given_ordering = given is not None
         if given is not None:
             self.degrees_0.copy_(given)
-        self._kept_masks, self._kept_weights = Cache(), Cache()
+        self._kept_masks = MaskCache()
         self.resample_masks(generator=generator)
 
     @torch.no_grad()
@@ -104,11 +103,6 @@ class MADE(nn.Module):
                 drawn[1:] = first[1:]
             for layer, degrees in enumerate(drawn):
                 getattr(self, f"degrees_{layer}")[k] = degrees.to(torch.int16)
-
-    def train(self, mode: bool = True) -> "MADE":
-        """Switch between training and evaluation, where masked weights are kept."""
-        self._kept_weights.entries.clear()  # fused optimisers write without a trace in _version
-        return super().train(mode)
 
     @property
     def ordering(self) -> Tensor:
@@ -130,26 +124,20 @@ class MADE(nn.Module):
         return masks
 
     def _masked_weights(self, mask: int) -> list[Tensor]:
-        """W * M for the L + 1 weights, then for the direct ones; computed once in evaluation.
+        """W * M for the L + 1 weights, then for the direct ones.
 
-        The weights themselves are never overwritten, so that any number of masks may share them.
+        The weights themselves are never overwritten, so that any number of masks may share them,
+        and products are not kept, so that none can outlive a change of its weights.
         """
         weights = [*self.weights, *([] if self.direct is None else [self.direct])]
         device, dtype = weights[0].device.type, weights[0].dtype
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
-        origin = (identity(self.degrees(mask)), dtype)
-
-        def multiply() -> list[Tensor]:
-            # A mask of the weights' own type multiplies ten times faster than a Boolean one.
-            masks = self._kept_masks.get(
-                mask, origin, lambda: [m.to(dtype) for m in self.masks(mask)]
-            )
-            return [w.to(dtype) * m for w, m in zip(weights, masks, strict=True)]
-
-        if self.training or torch.is_grad_enabled():
-            return multiply()
-        return self._kept_weights.get(mask, (origin, identity(weights)), multiply)
+        # A mask of the weights' own type multiplies ten times faster than a Boolean one.
+        masks = self._kept_masks.get(
+            mask, self.degrees(mask), dtype, lambda: [m.to(dtype) for m in self.masks(mask)]
+        )
+        return [w.to(dtype) * m for w, m in zip(weights, masks, strict=True)]
 
     def conditional_logits(self, x: Tensor, *, mask: int = 0) -> Tensor:
         """The logit of p(x_d = 1 | x_{<d}) for every d in one pass, Eq. (5), (7), (11).
@@ -165,7 +153,10 @@ class MADE(nn.Module):
             ValueError: if x has not D elements an example.
         """
         x = self.flat(x)
-        weights = self._masked_weights(mask)
+        return self._logits(x, self._masked_weights(mask))
+
+    def _logits(self, x: Tensor, weights: Sequence[Tensor]) -> Tensor:
+        """(B, D) logits of x (B, D) from masked weights."""
         h = x
         for layer in range(len(self.hidden_sizes)):
             h = F.relu(F.linear(h, weights[layer], self.biases[layer]))  # (B, H_l)
@@ -212,9 +203,9 @@ class MADE(nn.Module):
         which, noise = self._draw(n, generator)
         x = torch.zeros_like(noise)
         for k in which.unique().tolist():
-            rows = torch.where(which == k)[0]
+            rows, weights = torch.where(which == k)[0], self._masked_weights(k)
             for d in self.degrees(k)[0].argsort().tolist():
-                logits = self.conditional_logits(x[rows], mask=k)
+                logits = self._logits(x[rows], weights)
                 x[rows, d] = (noise[rows, d] < logits[:, d]).to(x.dtype)
         return x
 

@@ -144,36 +144,61 @@ def before_of(model, weights, x):
     return fresh.mask_log_prob(x)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-def test_kept_masked_weights_follow_the_optimiser(fused):
-    """A fused optimiser changes weights without a trace in their version; nothing may go stale."""
-    model = noisy(MADE(6, (16,), direct=True, generator=seeded(11)))
-    x = all_binary(6)[::7]
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.1, fused=fused)
-    for _ in range(3):
-        model.eval()
-        with torch.no_grad():
-            kept = model.log_prob(x)
-        torch.testing.assert_close(kept, model.log_prob(x).detach())  # computed anew
-        model.train()
+def fused_steps(model, x):
+    """Five updates without a trace in the version of the weights."""
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.1, fused=True)
+    for _ in range(5):
         optimiser.zero_grad()
         (-model.log_prob(x).mean()).backward()
         optimiser.step()
 
 
-def test_masked_weights_are_kept_in_evaluation_and_follow_every_change():
-    model = noisy(MADE(6, (16,), num_masks=2, generator=seeded(12)))
+def data_surgery(model, x):
+    for parameter in model.parameters():
+        parameter.data.mul_(3)
+
+
+@pytest.mark.parametrize("change", [fused_steps, data_surgery])
+@pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
+def test_no_likelihood_is_of_old_weights(change, mode):
+    model = noisy(MADE(6, (16,), direct=True, generator=seeded(11))).train(mode)
+    x = all_binary(6)[::7]
     with torch.no_grad():
-        first = model._masked_weights(1)
-        assert model._masked_weights(1)[0] is first[0]
-        assert model._masked_weights(0)[0] is not first[0]
-        model.weights[0].mul_(2)
-        torch.testing.assert_close(model._masked_weights(1)[0], 2 * first[0])
-        model.load_state_dict(noisy(MADE(6, (16,), num_masks=2, generator=seeded(13))).state_dict())
-        torch.testing.assert_close(
-            model._masked_weights(1)[0], model.weights[0] * model.masks(1)[0].double()
-        )
-        assert model.float()._masked_weights(1)[0].dtype == torch.float32
+        before = model.log_prob(x)
+    change(model, x)
+    with torch.no_grad():
+        after = model.log_prob(x)
+        fresh = MADE(6, (16,), direct=True, generator=seeded(99)).double()
+        fresh.load_state_dict(model.state_dict())
+        torch.testing.assert_close(after, fresh.log_prob(x))
+    assert not torch.allclose(after, before)
+
+
+def test_inference_mode_does_not_spoil_training():
+    model = noisy(MADE(6, (16,), direct=True, generator=seeded(11)))
+    x = all_binary(6)[::7]
+    with torch.inference_mode():
+        seen = model.log_prob(x)
+        born_there = MADE(6, (16,), direct=True, generator=seeded(11)).double()
+        born_there.load_state_dict(model.state_dict())
+        torch.testing.assert_close(born_there.log_prob(x), seen)
+    (-model.train().log_prob(x).mean()).backward()
+    assert model.weights[0].grad.abs().sum() > 0
+
+
+def test_masks_are_kept_until_degrees_change():
+    model = noisy(MADE(6, (16,), num_masks=2, generator=seeded(12)))
+    kept = model._kept_masks.entries
+    model.log_prob(all_binary(6))
+    first = kept[1][1]
+    model.log_prob(all_binary(6))
+    assert kept[1][1] is first
+    model.load_state_dict(noisy(MADE(6, (16,), num_masks=2, generator=seeded(13))).state_dict())
+    torch.testing.assert_close(
+        model._masked_weights(1)[0], model.weights[0] * model.masks(1)[0].double()
+    )
+    assert kept[1][1] is not first
+    assert model.float()._masked_weights(1)[0].dtype == torch.float32
 
 
 @pytest.mark.parametrize("shared", ["nothing", "ordering", "connectivity"])
