@@ -97,11 +97,14 @@ def explain(needs: Needs, allowed: np.ndarray, conflicts: Set[tuple[str, str]]) 
     if lonely := lonely_projects(needs, allowed, conflicts):
         return lonely
     low, high = needs.room
-    moved, idle, _ = maximum(low, needs.missing, allowed)
-    if moved.sum() < low.sum():
-        return too_few_projects(needs, allowed, idle & (low > 0))
-    _, _, filled = maximum(high, needs.missing, allowed)
-    return too_few_reviewers(needs, allowed, ~filled)
+    lonely = allowed.sum(1) < low
+    if lonely.any():
+        return too_few_projects(needs, allowed, lonely)
+    moved, _, filled = maximum(high, needs.missing, allowed)
+    if moved.sum() < needs.missing.sum():
+        return too_few_reviewers(needs, allowed, ~filled)
+    _, idle, _ = maximum(low, needs.missing, allowed)
+    return too_few_projects(needs, allowed, idle & (low > 0))
 
 
 def lonely_projects(needs: Needs, allowed: np.ndarray, conflicts: Set[tuple[str, str]]) -> str:

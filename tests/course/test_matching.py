@@ -259,6 +259,15 @@ def test_reviewers_who_may_review_too_little_are_named():
     assert "reviews = false" in message
 
 
+def test_reviewers_who_share_too_few_projects_are_named_together():
+    """Every project could be filled, but three for the same two projects is one too many."""
+    reviewers = tuple(Reviewer(f"r{i}") for i in range(5))
+    projects = tuple(Work(f"p{i}", f"g{i}") for i in range(6))
+    conflicts = frozenset((f"r{i}", f"p{j}") for i in range(3) for j in range(2, 6))
+    message = refused(Instance(reviewers, projects, 1, conflicts))
+    assert "r0, r1 and r2 would have to take 3 in all, but may review only p0 and p1" in message
+
+
 def test_nobody_to_review():
     assert "nobody may review" in refused(Instance((), (Work("p", "g"),), 1))
 
