@@ -79,8 +79,8 @@ def check_sizes(num_dims: int, hidden_sizes: Sequence[int], num_masks: int, shar
     """Raise ValueError for sizes that no MADE can have."""
     if num_dims < 1 or num_masks < 1:
         raise ValueError(f"num_dims is {num_dims}, num_masks {num_masks}; expected 1 or more.")
-    if not hidden_sizes or min(hidden_sizes) < 1:
-        raise ValueError(f"hidden_sizes is {tuple(hidden_sizes)}, expected one size >= 1 a layer.")
+    if not isinstance(hidden_sizes, Sequence) or not hidden_sizes or min(hidden_sizes) < 1:
+        raise ValueError(f"hidden_sizes is {hidden_sizes}, expected (H,): one size >= 1 a layer.")
     if shared not in SHARED:
         raise ValueError(f"shared is {shared!r}, expected one of {', '.join(SHARED)}.")
 

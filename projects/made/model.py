@@ -166,8 +166,12 @@ class MADE(nn.Module):
         return logits.to(x.dtype)  # under autocast the sum over D below needs full precision
 
     def mask_log_prob(self, x: Tensor, mask: int = 0) -> Tensor:
-        """(B,) log p_k(x) in nats of {0, 1}^D under one of the K masks, Eq. (3)-(4)."""
-        x = self.flat(x)
+        """(B,) log p_k(x) in nats of {0, 1}^D under one of the K masks, Eq. (3)-(4).
+
+        Raises:
+            ValueError: if x has not D elements an example, or any that is not 0 or 1.
+        """
+        x = binary(self.flat(x))
         logits = self.conditional_logits(x, mask=mask)
         return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)  # (B,)
 
@@ -176,6 +180,9 @@ class MADE(nn.Module):
 
         The paper's ensemble averages probabilities of whole images. (Averaging the logits of
         different orderings scores better and is the likelihood of nothing.)
+
+        Raises:
+            ValueError: as `mask_log_prob`.
         """
         if self.num_masks == 1:
             return self.mask_log_prob(x)
@@ -225,14 +232,17 @@ class MADE(nn.Module):
             (B, D), equal to x where it is known.
 
         Raises:
-            ValueError: if an unknown dimension precedes a known one; `reordered` mends that.
+            ValueError: if an unknown dimension precedes a known one (`reordered` mends that), or a
+                known one is not 0 or 1.
         """
         x, rank = self.flat(x), self.degrees(mask)[0]
-        if known.shape != rank.shape or known[rank.argsort()].int().diff().gt(0).any():
+        check_known(known, self.num_dims)
+        if known[rank.argsort()].int().diff().gt(0).any():
             raise ValueError(
-                f"known must be a ({self.num_dims},) Boolean of dimensions that come first in the "
-                "ordering; model.reordered(known) is a model where they do."
+                "known must be dimensions that come first in the ordering; model.reordered(known) "
+                "is a model where they do."
             )
+        binary(x[:, known])
         _, noise = self._draw(len(x), generator)
         certain = torch.where(x > 0.5, -math.inf, math.inf).to(noise.dtype)
         noise = torch.where(known, certain, noise)
@@ -245,7 +255,11 @@ class MADE(nn.Module):
 
         Order-agnostic training prepares a network for this (Section 4): a model trained under one
         ordering gives a normalised mass in any other, but a bad one.
+
+        Raises:
+            ValueError: if `known` is not a (D,) Boolean.
         """
+        check_known(known, self.num_dims)
         keys = torch.rand(self.num_dims, generator=generator) - known.cpu().float()
         model = MADE(
             self.num_dims,
@@ -266,10 +280,26 @@ class MADE(nn.Module):
         return which.to(bias.device), torch.logit(uniform).to(bias.device)
 
     def flat(self, x: Tensor) -> Tensor:
-        """(B, D) from (B, *event), checked."""
-        if x.ndim < 2 or x[0].numel() != self.num_dims:
+        """(B, D) from (B, *event), checked; Booleans and integers in the type of the weights."""
+        if x.ndim < 2 or math.prod(x.shape[1:]) != self.num_dims:
             raise ValueError(
                 f"x has shape {tuple(x.shape)}, expected (B, {self.num_dims}) or (B, *event) with "
                 f"{self.num_dims} elements an example."
             )
-        return x.flatten(1)
+        return x.flatten(1) if x.is_floating_point() else x.flatten(1).to(self.biases[-1])
+
+
+def binary(x: Tensor) -> Tensor:
+    """x, or ValueError if an element is not 0 or 1: of a grey one Eq. (3) is no log-probability."""
+    wrong = (x != 0) & (x != 1)
+    if wrong.any():
+        raise ValueError(f"x holds {x[wrong][0].item():g}, expected 0 and 1: binarise it first.")
+    return x
+
+
+def check_known(known: Tensor, num_dims: int) -> None:
+    """Raise ValueError if this is not a mask of known dimensions."""
+    if known.dtype != torch.bool or known.shape != (num_dims,):
+        raise ValueError(
+            f"known is {known.dtype} of shape {tuple(known.shape)}, expected ({num_dims},) Booleans."
+        )

@@ -247,6 +247,7 @@ def test_completion_needs_the_known_dimensions_first():
     [
         ({"num_dims": 0}, "num_dims is 0"),
         ({"num_dims": 3, "hidden_sizes": ()}, "hidden_sizes"),
+        ({"num_dims": 3, "hidden_sizes": 16}, r"hidden_sizes is 16, expected \(H,\)"),
         ({"num_dims": 3, "num_masks": 0}, "num_masks 0"),
         ({"num_dims": 3, "shared": "all"}, "expected one of nothing"),
         ({"num_dims": 3, "ordering": "snake"}, "snake"),
@@ -261,6 +262,48 @@ def test_impossible_models_are_refused(arguments, message):
 def test_data_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"\(2, 7\).*6 elements"):
         MADE(6, (8,)).log_prob(torch.zeros(2, 7))
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 255.0, math.nan])
+@pytest.mark.parametrize("num_masks", [1, 2])
+def test_what_is_not_binary_has_no_likelihood(value, num_masks):
+    """The cross-entropy of grey pixels looks like nats, better ones than any model has."""
+    model = MADE(6, (8,), num_masks=num_masks, generator=seeded(0))
+    x = torch.zeros(2, 6)
+    x[1, 3] = value
+    with pytest.raises(ValueError, match=f"x holds {value:g}, expected 0 and 1"):
+        model.log_prob(x)
+    with pytest.raises(ValueError, match=f"x holds {value:g}, expected 0 and 1"):
+        model.mask_log_prob(x)
+    known = torch.arange(6) == 3
+    posed = model.reordered(known, generator=seeded(1))
+    with pytest.raises(ValueError, match=f"x holds {value:g}"):
+        posed.complete(x, known)
+    assert posed.complete(x[:, [0, 1, 2, 4, 3, 5]], known).shape == (2, 6)  # not looked at
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
+def test_bits_of_any_type_have_the_likelihood_of_zeros_and_ones(dtype):
+    model = MADE(4, (8,), generator=seeded(0))
+    x = all_binary(4).float()
+    torch.testing.assert_close(model.log_prob(x.to(dtype)), model.log_prob(x))
+    with pytest.raises(ValueError, match="x holds 7"):
+        model.log_prob(torch.full((1, 4), 7, dtype=torch.uint8))
+
+
+def test_no_image_has_no_likelihoods():
+    model = MADE(4, (8,), num_masks=2, generator=seeded(0))
+    assert model.log_prob(model.sample(0)).shape == (0,)
+    assert model.log_prob(torch.zeros(0, 1, 2, 2)).shape == (0,)
+
+
+@pytest.mark.parametrize("known", [torch.ones(2, 3).bool(), torch.zeros(5), torch.ones(4).bool()])
+def test_known_must_say_of_every_dimension_whether_it_is(known):
+    model = MADE(5, (8,), generator=seeded(0))
+    with pytest.raises(ValueError, match=r"expected \(5,\) Booleans"):
+        model.reordered(known)
+    with pytest.raises(ValueError, match=r"expected \(5,\) Booleans"):
+        model.complete(torch.zeros(2, 5), known)
 
 
 def test_units_known_are_counted_by_degree():
