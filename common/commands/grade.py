@@ -51,6 +51,9 @@ def run(args: Namespace) -> int:
         written.append(out)
     else:
         print(text, end="")
+    if args.explain:
+        print("next: dgm grade writes everybody's grades into the private folder")
+        return 0
     if args.json or args.csv:
         return 0
     for note in book.notes:

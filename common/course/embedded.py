@@ -116,8 +116,8 @@ def json_pieces(text: str) -> Iterator[Piece]:
     if not isinstance(cells, list):
         yield from joined(table, "")
         return
-    for number, cell in enumerate(cells, 1):
-        yield from joined(cell, f"cell {number}")
+    for number, cell in enumerate(cells):  # as a review counts them
+        yield from joined(cell, f"cell-{number}")
     yield from joined(table.get("metadata"), "metadata")
 
 

@@ -29,6 +29,7 @@ from common.errors import UserError
 from common.files import write_text
 from common.projects import ProjectTable
 
+SHOWN = 3  # open points of one project in the message that refuses to grade
 CSV_FIELDS = ("key", "name", "projects", "v1", "v2", "developer", "reviews", "reviewer")
 
 
@@ -207,7 +208,10 @@ def complete_adjudications(
         except schema.SchemaError as error:
             missing += [f"{slug}: {fault}" for fault in error.faults]
             continue
-        missing += [f"{slug}: {point}" for point in points]
+        missing += [f"{slug}: {point}" for point in points[:SHOWN]]
+        if len(points) > SHOWN:
+            left = len(points) - SHOWN
+            missing.append(f"{slug}: and {left} more; dgm adjudicate {slug} --check")
         for version, base in (("v1", entry.v1_base), ("v2", entry.v2_base)):
             if frozen.find(slug, version) is None and base > 0:
                 missing.append(

@@ -300,7 +300,7 @@ PLANTED = {
     ),
     "number in code": ("model.py", LINES + f"# {NUMBER}".encode(), 3, "student number"),
     "number of the roster alone": ("a.txt", LINES + NUMBER[1:].encode(), 3, "roster entry"),
-    "grade": ("feedback.md", LINES + b"Your grade: 87/100", 3, "grade"),
+    "grade": ("feedback.md", LINES + b"Your gr" + b"ade: 87/100", 3, "grade"),
     "grades as a table": ("g.csv", b"key,developer,reviewer\np-01,80,70\n", 1, "private file"),
     "adjudication": ("a.toml", b'# x\nschema = "adjudication/1"\n', 2, "private file"),
     "hours in a table": ("x.toml", b"# a\n[group]\nhours = 4\n", 3, "private field"),
@@ -331,7 +331,7 @@ PLANTED = {
     "name over two lines of an output": (
         "a.ipynb",
         notebook(outputs=output("text/html", ["<td>Zeynep</td>\n", "<td>Işık</td>\n"])),
-        "cell 1",
+        "cell-0",
         "roster entry",
     ),
     "address in a notebook's metadata": (
@@ -348,7 +348,7 @@ PLANTED = {
                 base64.encodebytes(png((b"tEXt", b"Author\0" + NAME.encode()))).decode(),
             )
         ),
-        "cell 1 image/png, PNG chunk tEXt Author",
+        "cell-0 image/png, PNG chunk tEXt Author",
         "roster entry",
     ),
     "name in a PNG": (
