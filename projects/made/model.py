@@ -40,7 +40,8 @@ class MADE(nn.Module):
         num_masks: K >= 1 orderings and connectivities that share the weights.
         ordering: "random", "raster" (dimensions as they come), or a (D,) permutation of 1..D.
         shared: what the K masks have in common: "nothing" (order- and connectivity-agnostic),
-            "ordering" (connectivity-agnostic) or "connectivity" (order-agnostic).
+            "ordering" (connectivity-agnostic) or "connectivity" (order-agnostic); it is drawn once
+            and stays when masks are drawn anew.
         direct: add weights from input to output, masked strictly by the ordering.
         generator: source of the masks and of the initial weights.
 
@@ -85,12 +86,15 @@ class MADE(nn.Module):
         if given is not None:
             self.degrees_0.copy_(given)
         self._kept_masks = MaskCache()
-        self.resample_masks(generator=generator)
+        self._draw_masks(None, generator)
+
+    def resample_masks(self, *, generator: torch.Generator | None = None) -> None:
+        """Draw all K orderings and connectivities anew, but for what the masks share."""
+        self._draw_masks([m.clone() for m in self.degrees()], generator)
 
     @torch.no_grad()
-    def resample_masks(self, *, generator: torch.Generator | None = None) -> None:
-        """Draw all K orderings and connectivities anew; the weights are not touched."""
-        first: list[Tensor] | None = None
+    def _draw_masks(self, first: list[Tensor] | None, generator: torch.Generator | None) -> None:
+        """Draw K masks that share what they share with `first`, else with the first one drawn."""
         for k in range(self.num_masks):
             given = self.ordering.cpu() if self.has_given_ordering else None
             drawn = sample_degrees(
@@ -254,7 +258,7 @@ class MADE(nn.Module):
         """A MADE of the same weights whose one ordering begins with the known dimensions.
 
         Order-agnostic training prepares a network for this (Section 4): a model trained under one
-        ordering gives a normalised mass in any other, but a bad one.
+        ordering gives a normalised mass in any other, but a bad one. A shared connectivity stays.
 
         Raises:
             ValueError: if `known` is not a (D,) Boolean.
@@ -268,7 +272,10 @@ class MADE(nn.Module):
             direct=self.direct is not None,
             generator=generator,
         ).to(self.biases[-1])
-        model.load_state_dict(model.state_dict() | dict(self.named_parameters()))
+        kept = dict(self.named_parameters())
+        if self.shared == "connectivity":
+            kept |= {f"degrees_{k}": m[None] for k, m in enumerate(self.degrees()) if k > 0}
+        model.load_state_dict(model.state_dict() | kept)
         return model.train(self.training)
 
     def _draw(self, n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -202,10 +202,19 @@ def test_masks_are_kept_until_degrees_change():
 
 
 @pytest.mark.parametrize("shared", ["nothing", "ordering", "connectivity"])
-def test_what_masks_share(shared):
-    model = MADE(12, (9,), num_masks=3, shared=shared, generator=seeded(14))
-    same = [torch.equal(a, b) for a, b in zip(model.degrees(0), model.degrees(2), strict=True)]
-    assert same == [shared == "ordering", shared == "connectivity"]
+def test_what_masks_share_outlives_new_ones(shared):
+    model = MADE(12, (9, 7), num_masks=3, shared=shared, generator=seeded(14))
+    before = [m.clone() for m in model.degrees(0)]
+    expected = [shared == "ordering", *[shared == "connectivity"] * 2]
+    assert [map_equal(before, model.degrees(k)) for k in (1, 2)] == [expected] * 2
+    model.resample_masks(generator=seeded(15))
+    assert [map_equal(before, model.degrees(k)) for k in range(3)] == [expected] * 3
+    posed = model.reordered(torch.arange(12) < 3, generator=seeded(16))
+    assert map_equal(before, posed.degrees()) == [False, *expected[1:]]
+
+
+def map_equal(first, second):
+    return [torch.equal(a, b) for a, b in zip(first, second, strict=True)]
 
 
 def test_one_dimension_is_a_coin():
