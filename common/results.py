@@ -60,6 +60,9 @@ class Result:
     evaluation_seconds: Number
     weights: FileName | None
     weights_sha256: Hash
+    verified_code_sha256: Hash | None = (
+        None  # the code that last computed it again from the weights
+    )
     schema: Literal["result/1"] = SCHEMA
 
     def __post_init__(self):

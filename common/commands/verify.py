@@ -6,6 +6,7 @@ value lies within its standard error (1e-4 relative where it has none). Exit sta
   dgm verify
   dgm verify made --json
   dgm verify vae dynamic-mnist
+  dgm verify vae --record        after a change of the code that leaves the number as it is
 """
 
 import json
@@ -15,6 +16,9 @@ from argparse import ArgumentParser, Namespace
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("project", nargs="?", help="only this project (default: all)")
     parser.add_argument("goals", nargs="*", metavar="goal", help="only these goals of it")
+    parser.add_argument(
+        "--record", action="store_true", help="note in a verified result the code that verified it"
+    )
     parser.add_argument("--write-table", action="store_true", help="refresh the README's table too")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("--json", action="store_true", help="print JSON for a program")
@@ -31,6 +35,8 @@ def run(args: Namespace) -> int:
         for goal in goals:
             outcome = verify_goal(project, goal, progress=not args.quiet)
             outcomes.append(outcome)
+            if args.record and outcome["state"] == "verified":
+                record_code(project, goal)
             if not args.json:
                 print(f"{outcome['state']:<9} {project.slug}/{goal.id}: {outcome['message']}")
         if args.write_table:
@@ -51,6 +57,17 @@ def next_step(failed: int, count: int) -> str:
             "weights or data, or `dgm reproduce` them (`dgm data list` shows missing sets)"
         )
     return "next: dgm list shows the goals beside the papers"
+
+
+def record_code(project, goal) -> None:
+    """Write the hash of the present code into a result that it has just computed again."""
+    from dataclasses import replace
+
+    from common.results import code_sha256, read_result, result_path, write_result
+
+    result = read_result(result_path(project, goal.id))
+    code = code_sha256(project.folder)
+    write_result(project, replace(result, verified_code_sha256=code))
 
 
 def verify_goal(project, goal, *, progress: bool = False) -> dict:

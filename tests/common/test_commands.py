@@ -11,9 +11,16 @@ import pytest
 
 from common.cli import main
 from common.commands.reproduce import reproduce
-from common.commands.verify import verify_goal
+from common.commands.verify import record_code, verify_goal
 from common.projects import ROOT, Goal, find_project, find_projects
-from common.results import ResultError, read_result, result_path, results_table, with_table
+from common.results import (
+    ResultError,
+    code_sha256,
+    read_result,
+    result_path,
+    results_table,
+    with_table,
+)
 from common.weights import half_precision, load_weights
 
 GOAL = Goal(
@@ -151,6 +158,20 @@ def test_a_number_that_does_not_follow_from_its_weights_fails(reproduced, tmp_pa
     outcome = verify_goal(project, GOAL)
     assert outcome["state"] == "FAILED"
     assert told in outcome["message"]
+
+
+def test_a_verified_number_notes_the_code_that_verified_it(reproduced, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(reproduced.folder, folder)
+    project = dataclasses.replace(reproduced, folder=folder)
+    with (folder / "model.py").open("a") as file:
+        file.write("# a remark\n")
+    before = read_result(result_path(project, "smoke"))
+    assert before.verified_code_sha256 is None
+    record_code(project, GOAL)
+    after = read_result(result_path(project, "smoke"))
+    assert after.verified_code_sha256 == code_sha256(folder) != before.code_sha256
+    assert dataclasses.replace(after, verified_code_sha256=None) == before
 
 
 def test_the_table_shows_the_number_beside_the_target(reproduced):

@@ -6,6 +6,7 @@ import pytest
 
 from common.course.checks import Context, claims, freshness, metadata, numbers, readme, text
 from common.course.checks import notebook as notebook_rule
+from common.results import code_sha256
 from tests.course.tiny_project import make_project, markdown, write_json
 
 RULES = (text, metadata, notebook_rule, readme, claims, freshness, numbers)
@@ -232,6 +233,10 @@ def test_code_that_changed_makes_the_result_stale(folder):
     assert [problem[:3] for problem in found(folder)] == [
         ("freshness.code", "warning", "results/coins.json")
     ]
+    path = folder / "results" / "coins.json"
+    table = json.loads(path.read_text())
+    write_json(path, table | {"verified_code_sha256": code_sha256(folder)})
+    assert found(folder) == []
 
 
 def test_other_weights_than_measured_are_an_error(folder):

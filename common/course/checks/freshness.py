@@ -28,12 +28,12 @@ def result_problems(context: Context) -> Iterator[Problem]:
         path = context.path(f"results/{goal.id}.json")
         lines = json_lines.line_numbers(context.text(path) or "")
         present = present or code_sha256(context.root / context.folder)
-        if result.code_sha256 != present:
-            again = f"`dgm verify {context.slug} {goal.id}` computes the number again"
+        if present not in (result.code_sha256, result.verified_code_sha256):
+            again = f"`dgm verify {context.slug} {goal.id} --record` computes the number again"
             if result.weights is None:
                 again = f"`dgm reproduce {context.slug} {goal.id}` trains it again"
             line = json_lines.line_of(("code_sha256",), lines)
-            message = "stale: the code was changed since this was measured"
+            message = "stale: the code was changed since this was measured or verified"
             yield Problem(path, line, "freshness.code", message, again, "warning")
         yield from weight_problems(context, path, result, lines)
 
