@@ -102,7 +102,7 @@ def table(states) -> list[str]:
         parts = [fit(text, width) for text, width in zip(row, widths, strict=True)]
         lines.append("  ".join(parts).rstrip())
     notes = [f"note: {state.slug}: {state.note}" for state in states if state.note]
-    return lines + notes
+    return lines + [fit(note, 80).rstrip() for note in notes]
 
 
 def fit(text: str, width: int) -> str:

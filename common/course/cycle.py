@@ -96,6 +96,8 @@ class Cycle:
             raise ValueError(
                 f"reviewers_per_project is {self.reviewers_per_project}, expected at least 1"
             )
+        if not self.points_per_weight >= 0:
+            raise ValueError(f"points_per_weight is {self.points_per_weight}, expected 0 or more")
         for weights in (self.version_weights, self.severity_weights, self.reviewer_weights):
             values = vars(weights)
             if min(values.values()) < 0 or not any(values.values()):

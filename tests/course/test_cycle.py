@@ -48,6 +48,8 @@ def test_a_date_is_the_end_of_its_day_where_the_course_is():
         ("Europe/Istanbul", "../../etc/passwd", "expected a name"),
         ("demos = 2027-05-10", 'demos = "soon"', "line 9.*demos"),
         ("demos = 2027-05-10", "", "demos is missing"),
+        ("[dates]", "points_per_weight = -1.0\n[dates]", "points_per_weight is -1.0"),
+        ("[dates]", "points_per_weight = nan\n[dates]", "points_per_weight is nan"),
         ("[dates]", "reviewers_per_project = 0\n[dates]", "reviewers_per_project is 0"),
         ("demos = 2027-05-10", "demos = 2027-05-10\n[group]\nmin = 3\nmax = 2", "3 to 2"),
         ("demos = 2027-05-10", "demos = 2027-05-10\n[version_weights]\nv1 = -1", "none negative"),

@@ -1,0 +1,200 @@
+"""The state of a project is derived from files, records and dates, at every step of the cycle."""
+
+import json
+
+import pytest
+
+from common.cli import main
+from common.course.freezing import freeze
+from common.course.records import Assignments, Pair, toml_text
+from common.course.state import STATES, course_states
+from tests.course.repositories import (
+    at,
+    commit,
+    make_repository,
+    write,
+    write_project,
+    write_response,
+    write_review,
+    write_verification,
+)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make_repository(tmp_path / "course", ["alpha"], reviewers=2)
+
+
+def state(root, date):
+    (only,) = course_states(root, moment=at(date))
+    return only
+
+
+def assign(root, slug="alpha", keys=("r-01", "r-02")):
+    pairs = tuple(Pair(slug, key) for key in keys)
+    text = toml_text(Assignments(semester="2027-spring", pair=pairs), "Written by a test.")
+    write(root / "reviews" / "assignments.toml", text)
+
+
+def frozen(root, version="v1", date="2027-03-02"):
+    freeze(root, version, moment=at(date))
+    return commit(root, f"freeze {version}", date)
+
+
+FINDINGS = [("F01", "blocker"), ("F02", "minor"), ("F03", "nit")]
+
+
+def test_a_project_goes_through_all_states(root):
+    seen = []
+
+    def see(date, expected, turn):
+        found = state(root, date)
+        seen.append(found.state)
+        assert (found.state, found.turn) == (expected, turn)
+        return found
+
+    see("2027-01-15", "proposed", ("developers",))
+    see("2027-02-15", "v1 open", ("developers",))
+    see("2027-03-02", "v1 open", ("instructor",))
+    frozen(root)
+    see("2027-03-02", "v1 frozen", ("instructor",))
+    assign(root)
+    see("2027-03-03", "under review", ("r-01", "r-02"))
+    write_review(root, "alpha", "r-01", "a" * 40, FINDINGS)
+    see("2027-03-04", "under review", ("r-02",))
+    write_review(root, "alpha", "r-02", "a" * 40, [("F01", "major")])
+    found = see("2027-03-05", "reviewed", ("developers",))
+    assert found.open_findings == {"blocker": 1, "major": 1, "minor": 1, "nit": 1}
+    write_response(root, "alpha", {"r-01/F01": "fixed"})
+    assert not see("2027-03-06", "responding", ("developers",)).is_answered
+    answers = {f"r-01/F0{i}": "fixed" for i in (1, 2, 3)} | {"r-02/F01": "declined"}
+    write_response(root, "alpha", answers)
+    assert see("2027-03-06", "responding", ("developers",)).is_answered
+    see("2027-03-21", "responding", ("instructor",))
+    frozen(root, "v2", "2027-03-21")
+    see("2027-03-22", "v2 frozen", ("r-01", "r-02"))
+    write_verification(root, "alpha", "r-01", "b" * 40, {"F01": "verified", "F02": "verified"})
+    see("2027-03-22", "v2 frozen", ("r-01", "r-02"))
+    outcomes = {"F01": "verified", "F02": "not-fixed: still there", "F03": "withdrawn: my mistake"}
+    write_verification(root, "alpha", "r-01", "b" * 40, outcomes)
+    see("2027-03-22", "v2 frozen", ("r-02",))
+    write_verification(root, "alpha", "r-02", "b" * 40, {"F01": "accepts-reason"})
+    found = see("2027-03-23", "verified", ())
+    assert found.open_findings == {"blocker": 0, "major": 0, "minor": 1, "nit": 0}
+    assert (found.due, found.days) == (None, None)
+    write(root / "reviews" / "published.toml", 'schema = "published/1"\n')
+    see("2027-04-01", "published", ())
+    assert [name for name in STATES if name not in seen] == []
+
+
+def test_a_publication_date_publishes_what_is_verified(root):
+    frozen(root)
+    assign(root, keys=("r-01",))
+    write_review(root, "alpha", "r-01", "a" * 40, [("F01", "minor")])
+    write_verification(root, "alpha", "r-01", "b" * 40, {"F01": "verified"})
+    frozen(root, "v2", "2027-03-21")
+    cycle = root / "reviews" / "cycle.toml"
+    write(cycle, cycle.read_text() + "publication = 2027-04-10\n")
+    assert state(root, "2027-04-09").state == "verified"
+    assert state(root, "2027-04-12").state == "published"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Read and run.", "FILL-IN: what you did"),
+        ("verdict: minor", "verdict: excellent"),
+        ("schema: review/1", "schema: review/9"),
+        ("## Summary\n", ""),
+    ],
+)
+def test_an_unfinished_review_is_not_in(root, old, new):
+    frozen(root)
+    assign(root, keys=("r-01",))
+    path = write_review(root, "alpha", "r-01", "a" * 40, [("F01", "minor")])
+    assert state(root, "2027-03-05").state == "reviewed"
+    write(path, path.read_text().replace(old, new))
+    assert state(root, "2027-03-05").state == "under review"
+
+
+def test_a_draft_of_somebody_who_is_not_assigned_counts_for_nothing(root):
+    frozen(root)
+    assign(root, keys=("r-01",))
+    write_review(root, "alpha", "r-77", "a" * 40, [("F01", "blocker")])
+    found = state(root, "2027-03-05")
+    assert (found.state, found.turn) == ("under review", ("r-01",))
+    assert sum(found.open_findings.values()) == 0
+
+
+def test_goals_are_counted_from_the_results(root):
+    folder = root / "projects" / "alpha"
+    assert (state(root, "2027-02-15").goals_met, state(root, "2027-02-15").goals) == (0, 1)
+    result = write(folder / "results" / "digits.json", json.dumps({"value": 24.9}))
+    assert state(root, "2027-02-15").goals_met == 1
+    for text in ('{"value": 25.1}', '{"value": "low"}', "[]", "{", '{"value": NaN}'):
+        write(result, text)
+        assert state(root, "2027-02-15").goals_met == 0
+    table = folder / "project.toml"
+    write(table, table.read_text() + 'withdrawn = "the data set is gone"\n')
+    assert state(root, "2027-02-15").goals == 0
+
+
+def test_broken_files_are_noted_and_nothing_else_stops(root):
+    write_project(root, "beta")
+    write(root / "projects" / "beta" / "project.toml", "schema = \n")
+    frozen(root)
+    assign(root, keys=("r-01",))
+    write(root / "reviews" / "alpha" / "r-01.md", "").write_bytes(b"\0\1\2")
+    states = {found.slug: found for found in course_states(root, moment=at("2027-03-05"))}
+    assert states["alpha"].state == "under review"
+    assert "not valid TOML" in states["beta"].note
+
+
+def test_who_waits_longest_comes_first(root):
+    for slug in ("beta", "gamma"):
+        write_project(root, slug)
+    commit(root, "two more", "2027-02-16")
+    freeze(root, "v1", ["beta", "gamma"], moment=at("2027-03-02"))
+    text = toml_text(Assignments(pair=(Pair("gamma", "r-01"),)), "Written by a test.")
+    write(root / "reviews" / "assignments.toml", text)
+    order = [found.slug for found in course_states(root, moment=at("2027-03-05"))]
+    assert order == ["alpha", "beta", "gamma"]
+
+
+def test_a_frozen_project_whose_folder_is_gone_is_still_there(root):
+    frozen(root)
+    (root / "projects" / "alpha" / "project.toml").unlink()
+    assert state(root, "2027-03-05").note.startswith("alpha/project.toml")
+
+
+def test_the_table_fits_80_columns_and_names_the_next_step(root, monkeypatch, capsys):
+    write_project(root, "a_very_long_slug_of_forty_characters_xxxx")
+    frozen(root)
+    assign(root)
+    monkeypatch.chdir(root)
+    assert main(["status", "--now", "2027-03-05"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+    assert "under review" in out
+    assert out.splitlines()[-1].startswith("next: ")
+    assert main(["status", "alpha", "--now", "2027-03-05"]) == 0
+    assert "next: r-01, r-02: dgm review new alpha" in capsys.readouterr().out
+
+
+def test_programs_and_pages_get_the_same(root, monkeypatch, capsys):
+    frozen(root)
+    monkeypatch.chdir(root)
+    assert main(["status", "--json", "--now", "2027-03-05"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["slug"], entry["state"], entry["turn"]) == ("alpha", "v1 frozen", ["instructor"])
+    assert main(["status", "--markdown", "--now", "2027-03-05"]) == 0
+    assert "| alpha | v1 frozen | instructor | 3 d late | - | 0/1 |" in capsys.readouterr().out
+
+
+def test_bad_input_is_explained(root, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+    assert main(["status", "alhpa"]) == 2
+    assert "did you mean 'alpha'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["status", "--now", "tomorrow"])
+    assert "no date like 2026-12-01" in capsys.readouterr().err
