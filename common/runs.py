@@ -39,16 +39,35 @@ class FinishedRun:
         return rebuild(self.project, self.config, self.folder / WEIGHTS)
 
 
+def in_precision(config: Any, asked: str | None = None) -> tuple[Any, str]:
+    """The config as it will be trained, and in what: what was asked for, else its own, else float32."""
+    own = getattr(config, "precision", None)
+    if asked is not None and own is not None:
+        config = configs.replace(config, {"precision": asked})
+    return config, asked or own or "32-true"
+
+
 def train_run(project: Project, preset: str, config: Any, run: Any) -> nn.Module:
-    """Train a project's config in `run`, keep its record and its weights, and return the model."""
+    """Train a project's config in `run`, keep its record and its weights, and return the model.
+
+    Raises RunError if the config names a precision and the run has another.
+    """
     from common.provenance import commit, hardware
 
+    precision = run.devices.precision
+    if getattr(config, "precision", precision) != precision:
+        run.close()
+        raise RunError(
+            f"the config says precision {config.precision!r}, but the run computes in {precision!r}; "
+            f"pass Run(..., precision={config.precision!r})."
+        )
     run.record(
         {
             "project": project.slug,
             "preset": preset,
             "config": configs.to_dict(config),
             "seed": run.seed,
+            "precision": precision,
             "commit": commit(),
             "hardware": hardware(),
         }

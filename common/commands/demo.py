@@ -21,18 +21,18 @@ def run(args: Namespace) -> int:
     from common.notebooks import execute
     from common.projects import find_project, run_folder
     from common.results import relative
-    from common.runs import WEIGHTS, Stopwatch, train_run
+    from common.runs import WEIGHTS, Stopwatch, in_precision, train_run
     from common.training import Run
     from common.weights import rebuild
 
     watch = Stopwatch()
     project = find_project(args.project)
-    config = project.preset(args.preset)
+    config, precision = in_precision(project.preset(args.preset))
     folder = run_folder(project.slug, args.preset, seed=args.seed)
     shutil.rmtree(folder, ignore_errors=True)
     title = project.paper.get("title", project.title)
     print(f"1/4 training {project.slug} ({title}) on {config.data}")
-    train_run(project, args.preset, config, Run(folder, seed=args.seed))
+    train_run(project, args.preset, config, Run(folder, seed=args.seed, precision=precision))
     model, data = rebuild(project, config, folder / WEIGHTS)
     print("2/4 evaluating on the test split")
     found = evaluate(model, data, split="test", num_importance_samples=200)

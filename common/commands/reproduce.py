@@ -51,17 +51,17 @@ def reproduce(project, goal, args: Namespace):
     from common.evaluation import evaluate
     from common.projects import run_folder
     from common.results import Result, code_sha256, result_path, write_result
-    from common.runs import Stopwatch, open_run, train_run
+    from common.runs import Stopwatch, in_precision, open_run, train_run
     from common.training import Run
     from common.weights import MAX_WEIGHT_BYTES, half_precision, rebuild, save_weights
 
-    config = project.preset(goal.preset)
+    config, precision = in_precision(project.preset(goal.preset), args.precision)
     folder = run_folder(project.slug, goal.preset, seed=args.seed)
     training = Run(
         folder,
         seed=args.seed,
         accelerator=args.accelerator,
-        precision=args.precision or getattr(config, "precision", "32-true"),
+        precision=precision,
         progress=not args.quiet,
         resume=True,
     )

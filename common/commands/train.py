@@ -38,9 +38,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     machine.add_argument(
         "--precision",
-        default="32-true",
         choices=["32-true", "64-true", "bf16-mixed", "16-mixed"],
-        help="(default: 32-true)",
+        help="(default: the preset's, or 32-true)",
     )
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard events too")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -51,12 +50,13 @@ def run(args: Namespace) -> int:
     from common.config import override
     from common.projects import find_project
     from common.results import relative
-    from common.runs import train_run, trained_seconds
+    from common.runs import in_precision, train_run, trained_seconds
     from common.training import Run
 
     project = find_project(args.project)
     data = [f"data={args.data}"] if args.data else []
     config = override(project.preset(args.preset), [*args.set, *data])
+    config, precision = in_precision(config, args.precision)
     training = Run(
         args.out or default_folder(args),
         seed=args.seed,
@@ -65,7 +65,7 @@ def run(args: Namespace) -> int:
         max_seconds=args.seconds,
         devices=args.devices,
         accelerator=args.accelerator,
-        precision=args.precision,
+        precision=precision,
         progress=not args.quiet,
         tensorboard=args.tensorboard,
         resume=args.resume,

@@ -131,7 +131,9 @@ class Run:
         """
         table = json.loads(json.dumps(table))
         if self.saved is not None and self.saved["record"]:
-            compare(self.checkpoint, self.saved["record"], table, ignore=("commit", "hardware"))
+            before = self.saved["record"]
+            new = table.keys() - before.keys()  # which an older version did not record
+            compare(self.checkpoint, before, table, ignore=("commit", "hardware", *new))
         self.recorded = table
         if self.is_main:
             write_text(self.folder / RECORD, json.dumps(table, indent=2) + "\n")

@@ -319,9 +319,19 @@ def test_units_known_are_counted_by_degree():
     assert num_units_known(torch.tensor([2, 2, 1]), 4) == [0, 1, 3, 3, 3]
 
 
-def test_an_unknown_optimiser_is_a_config_error():
-    with pytest.raises(ConfigError, match="adagrad, adam"):
-        override(PRESETS["smoke"], ["optimiser=sgd"])
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("optimiser=sgd", "adagrad, adam"),
+        ("schedule=late", "constant, cosine"),
+        ("shared=bogus", "nothing, ordering, connectivity"),
+        ("ordering=snake", "random, raster"),
+        ("num_masks=0", "num_masks is 0"),
+    ],
+)
+def test_an_impossible_setting_is_a_config_error(assignment, message):
+    with pytest.raises(ConfigError, match=message):
+        override(PRESETS["smoke"], [assignment])
 
 
 def test_training_beats_independent_pixels(tmp_path):

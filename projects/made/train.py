@@ -13,6 +13,7 @@ from torch.optim import Adagrad, AdamW
 from common.data import Compose, Dataset, Flatten, StaticBinarisation, load
 from common.errors import UserError
 from common.training import Run, cosine
+from projects.made.masks import SHARED
 from projects.made.model import MADE
 
 OPTIMISERS = {"adagrad": (Adagrad, {"fused": True, "eps": 1e-6}), "adam": (AdamW, {"fused": True})}
@@ -42,11 +43,15 @@ class Config:
 
     def __post_init__(self):
         for name, value, known in (
+            ("ordering", self.ordering, ("random", "raster")),
+            ("shared", self.shared, SHARED),
             ("optimiser", self.optimiser, OPTIMISERS),
             ("schedule", self.schedule, SCHEDULES),
         ):
             if value not in known:
                 raise ValueError(f"{name} is {value!r}, expected one of {', '.join(known)}.")
+        if self.num_masks < 1:
+            raise ValueError(f"num_masks is {self.num_masks}, expected 1 or more.")
 
 
 PAPER = Config(data="binarized_mnist")
