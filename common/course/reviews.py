@@ -274,7 +274,8 @@ def heading_parts(document: Document, line: int, rest: str) -> tuple[str, str, s
         message = f"severity is {one_of(severity, SEVERITIES)}"
         document.tell(line, "review.severity", message, HEADING_FORM)
     if area not in AREAS:
-        document.tell(line, "review.area", f"area is {one_of(area, AREAS)}", HEADING_FORM)
+        told = f"area is {one_of(area, AREAS)}" if area else "the heading names no area"
+        document.tell(line, "review.area", told, HEADING_FORM)
     if not title:
         document.tell(line, "review.title", "the finding has no title", HEADING_FORM)
     return severity, area, title
