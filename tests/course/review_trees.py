@@ -204,7 +204,7 @@ def good_review(
     """A finished review of toy, written as a reviewer would: the draft, filled in."""
     path = new_review(tree.root, "toy", reviewer)
     text = path.read_text()
-    start = text.index("## F01 · FILL-IN")
+    start = text.index("<!--\nNow the findings")
     end = text.index("## Further comments")
     text = text[:start] + FINDINGS + "\n" + text[end:]
     text = text.replace("verdict: FILL-IN", "verdict: major")
