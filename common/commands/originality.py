@@ -75,5 +75,5 @@ def summary(matches: list, threshold: float, *, is_written: bool) -> str:
     advice = "open it, read" if is_written else "--out originality.html shows"
     return (
         f"{pairs} of files share code, {undeclared} without a declaration.\n"
-        f"next: {advice} the passages side by side; numbers judge nobody."
+        f"next: {advice} the passages; numbers judge nobody."
     )
