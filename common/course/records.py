@@ -71,6 +71,7 @@ class Assignments:
     inputs_sha256: str = ""
     reviewers_per_project: Count = 1
     dropped: tuple[Key, ...] = ()  # reviewers who left the course
+    withdrawn: tuple[Text, ...] = ()  # projects that left it
     pair: tuple[Pair, ...] = ()
 
     def __post_init__(self):
