@@ -52,7 +52,7 @@ class Result:
     config: Mapping[str, Any]
     seed: Count
     evaluation_seed: Count
-    num_importance_samples: Count
+    num_importance_samples: Count | None  # None where the metric needs none
     commit: Text
     code_sha256: Hash
     hardware: Text

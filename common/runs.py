@@ -11,7 +11,7 @@ from torch import nn
 from common import config as configs
 from common.errors import UserError
 from common.projects import ROOT, Project, find_project
-from common.results import relative
+from common.results import code_sha256, relative
 from common.weights import rebuild, save_weights
 
 RECORD, WEIGHTS = "run.json", "weights.safetensors"
@@ -33,6 +33,7 @@ class FinishedRun:
     commit: str
     hardware: str
     train_seconds: float
+    code_sha256: str | None = None  # None of a run that did not record it
 
     def load(self) -> tuple[nn.Module, Any]:
         """The trained model in eval mode, and the data it was trained on."""
@@ -69,6 +70,7 @@ def train_run(project: Project, preset: str, config: Any, run: Any) -> nn.Module
             "seed": run.seed,
             "precision": precision,
             "commit": commit(),
+            "code_sha256": code_sha256(project.folder),
             "hardware": hardware(),
         }
     )
@@ -90,6 +92,7 @@ def open_run(folder: Path) -> FinishedRun:
         project = find_project(table["project"])
         config = configs.from_dict(project.training.Config, table["config"])
         values = {name: table[name] for name in ("preset", "seed", "commit", "hardware")}
+        values["code_sha256"] = table.get("code_sha256")
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise RunError(f"{relative(record)} is damaged: {error!r}.") from error
     if not (folder / WEIGHTS).exists():

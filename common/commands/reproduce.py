@@ -7,6 +7,7 @@ was interrupted goes on where it stopped; `--seed` makes another.
   dgm reproduce vae dynamic-mnist
 """
 
+import sys
 from argparse import ArgumentParser, Namespace
 
 
@@ -48,7 +49,7 @@ def run(args: Namespace) -> int:
 def reproduce(project, goal, args: Namespace):
     """Train, store, reload, evaluate and write one goal's result."""
     from common import config as configs
-    from common.evaluation import evaluate
+    from common.evaluation import METRICS, evaluate
     from common.projects import run_folder
     from common.results import Result, code_sha256, result_path, write_result
     from common.runs import Stopwatch, in_precision, open_run, train_run
@@ -66,7 +67,9 @@ def reproduce(project, goal, args: Namespace):
         resume=True,
     )
     model = train_run(project, goal.preset, config, training)
-    run = open_run(folder)
+    run, present = open_run(folder), code_sha256(project.folder)
+    if doubt := provenance_doubt(run, present):
+        print(f"warning: {goal.id}: {doubt}", file=sys.stderr)
     path = result_path(project, goal.id).with_suffix(".safetensors")
     sha256 = save_weights(half_precision(model), folder / "half.safetensors")
     stored, data = rebuild(project, config, folder / "half.safetensors")
@@ -74,6 +77,7 @@ def reproduce(project, goal, args: Namespace):
     value = evaluate(
         stored, data, split=goal.split, metrics=[goal.metric], progress=not args.quiet
     )[goal.metric]
+    is_weighted = METRICS[goal.metric].capability == "importance"
     fits = (folder / "half.safetensors").stat().st_size <= MAX_WEIGHT_BYTES
     if fits and goal.weights == "committed":
         save_weights(half_precision(model), path)
@@ -93,9 +97,9 @@ def reproduce(project, goal, args: Namespace):
         config=configs.to_dict(config),
         seed=args.seed,
         evaluation_seed=0,
-        num_importance_samples=5000,
+        num_importance_samples=5000 if is_weighted else None,
         commit=run.commit,
-        code_sha256=code_sha256(project.folder),
+        code_sha256=run.code_sha256 or present,
         hardware=run.hardware,
         train_seconds=round(run.train_seconds, 1),
         evaluation_seconds=round(watch.seconds, 1),
@@ -104,3 +108,14 @@ def reproduce(project, goal, args: Namespace):
     )
     write_result(project, result)
     return result
+
+
+def provenance_doubt(run, present: str) -> str:
+    """Why the recorded commit may not be the code that trained the run ("" if it is)."""
+    if run.commit.endswith("+changes"):
+        return (
+            f"trained from uncommitted changes to {run.commit[:12]}; commit, then train in a clone"
+        )
+    if run.code_sha256 not in (None, present):
+        return f"the code changed since this run began at {run.commit[:12]}; train it again"
+    return ""

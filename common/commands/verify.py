@@ -120,7 +120,7 @@ def recompute(project, result, weights, progress: bool) -> dict:
         split=result.split,
         metrics=[result.metric],
         seed=result.evaluation_seed,
-        num_importance_samples=result.num_importance_samples,
+        num_importance_samples=result.num_importance_samples or 1,
         progress=progress,
     )[result.metric]
     bound = result.standard_error or 1e-4 * abs(result.value)

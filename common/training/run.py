@@ -126,14 +126,16 @@ class Run:
         """Write run.json, and refuse to continue a run that was recorded otherwise.
 
         Args:
-            table: JSON values, such as the project, its preset and config. "commit" and "hardware"
-                are kept too but may differ on resuming.
+            table: JSON values, such as the project, its preset and config. "commit", "code_sha256"
+                and "hardware" may differ on resuming; the first two stay those of the beginning.
         """
         table = json.loads(json.dumps(table))
         if self.saved is not None and self.saved["record"]:
             before = self.saved["record"]
             new = table.keys() - before.keys()  # which an older version did not record
-            compare(self.checkpoint, before, table, ignore=("commit", "hardware", *new))
+            ignore = ("commit", "code_sha256", "hardware", *new)
+            compare(self.checkpoint, before, table, ignore=ignore)
+            table |= {name: before[name] for name in ("commit", "code_sha256") if name in before}
         self.recorded = table
         if self.is_main:
             write_text(self.folder / RECORD, json.dumps(table, indent=2) + "\n")

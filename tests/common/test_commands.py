@@ -111,6 +111,7 @@ def test_a_reproduced_number_is_verified(reproduced):
     outcome = verify_goal(reproduced, GOAL)
     assert outcome["state"] == "verified", outcome
     assert outcome["recomputed"] == pytest.approx(outcome["recorded"], abs=1e-4)
+    assert read_result(result_path(reproduced, GOAL.id)).num_importance_samples is None
 
 
 def change_the_value(path):

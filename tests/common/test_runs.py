@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from common import provenance
 from common.cli import main
+from common.commands.reproduce import provenance_doubt
 from common.projects import find_project
-from common.runs import RunError, in_precision, train_run
+from common.results import code_sha256
+from common.runs import RunError, in_precision, open_run, train_run
 from common.training import Run
 
 
@@ -40,3 +43,19 @@ def test_a_run_of_another_precision_than_the_config_is_refused(tmp_path):
     assert (config.precision, precision) == ("bf16-mixed", "bf16-mixed")
     with pytest.raises(RunError, match=r"says precision 'bf16-mixed'.*computes in '32-true'"):
         train_run(made, "smoke", config, Run(tmp_path / "run", progress=False))
+
+
+def test_a_resumed_run_names_the_code_that_it_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "commit", lambda: "0" * 40)
+    trained(tmp_path / "run")
+    monkeypatch.setattr(provenance, "commit", lambda: "1" * 40)
+    monkeypatch.setattr("common.runs.code_sha256", lambda folder: "2" * 64)
+    record, _ = trained(tmp_path / "run", "--resume")
+    assert record["commit"] == "0" * 40
+    assert record["code_sha256"] == code_sha256(find_project("made").folder)
+    assert open_run(tmp_path / "run").code_sha256 == record["code_sha256"]
+    assert provenance_doubt(open_run(tmp_path / "run"), record["code_sha256"]) == ""
+    assert "changed since" in provenance_doubt(open_run(tmp_path / "run"), "2" * 64)
+    monkeypatch.setattr(provenance, "commit", lambda: "3" * 40 + "+changes")
+    trained(tmp_path / "other")
+    assert "uncommitted" in provenance_doubt(open_run(tmp_path / "other"), "2" * 64)

@@ -87,7 +87,7 @@ def range_faults(result: Result) -> Faults:
         slack = 0.0
     if result.n < 1:
         yield "n", "count", f"n is {result.n}, expected at least one example", BY_HAND
-    if result.num_importance_samples < 1:
+    if result.num_importance_samples is not None and result.num_importance_samples < 1:
         message = f"num_importance_samples is {result.num_importance_samples}, expected at least 1"
         yield "num_importance_samples", "count", message, BY_HAND
     for field in ("train_seconds", "evaluation_seconds"):
