@@ -42,7 +42,8 @@ SHORT_WORD = re.compile(
 )
 WORD_BEFORE = re.compile(r"([^\W\d_]+)[^\w\n]{0,3}$")
 STANDALONE = re.compile(rf"(?<![\w.-]){DIGITS}(?![.-]\d)")
-LETTERED = re.compile(r"(?<![^\W_])[bBnN]\d{8}(?![^\W_])")
+# n0... and n1... are classes of ImageNet (WordNet's numbers of nouns).
+LETTERED = re.compile(r"(?<![^\W_])(?:[bBN]\d|n[2-9])\d{7}(?![^\W_])")
 COMMIT_BEFORE = re.compile(
     r"(?:commits?|blob|tree|hash|sha1?|rev(?:ision)?)[\s/:=`'\"(]{1,3}$", re.I
 )

@@ -794,6 +794,7 @@ def test_secrets_are_found_in_files_cells_and_outputs(tmp_path, secret):
         'password = "<your password>"',
         'api_key: "xxxxxxxxxxxx"',
         'token = "<eos>"',
+        '"pwd": "IPython.core.magics.osm:OSMagics"',
         'sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
         "secret santa: the hidden units",
         "key, value = query",

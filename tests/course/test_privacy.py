@@ -116,6 +116,7 @@ def test_a_student_number_is_found(text):
         '"id": "12345678"',
         "run no. 12345678",
         "commit b21945678 is the one",
+        "n02102040, n15075141: classes of ImageNet",
         "https://example.org/commit/b21945678",
         "ab219456789f",
         "ISBN 9780262018029",

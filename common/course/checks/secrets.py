@@ -116,6 +116,6 @@ def detector(plugin: str):
 def is_random(value: str) -> bool:
     """Whether a value is no word: letters with digits or signs among them, few of them repeated."""
     kinds = [any(map(test, value)) for test in (str.isalpha, str.isdigit)]
-    has_signs = any(not character.isalnum() and character not in "_-./" for character in value)
+    has_signs = any(not character.isalnum() and character not in "_-./:" for character in value)
     is_mixed = sum(kinds) + has_signs >= 2
     return is_mixed and len(set(value)) >= 6 and "(" not in value
