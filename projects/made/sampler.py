@@ -1,4 +1,4 @@
-"""Ancestral sampling from a masked autoencoder at the cost of one forward pass.
+"""Ancestral sampling from a masked autoencoder by the multiplications of one forward pass.
 
 The paper samples by D forward passes. But a hidden unit of degree m sees only the first m dimensions
 of the ordering (Germain et al. 2015, Eq. 8 and 12), so nothing drawn after them can change it: it is

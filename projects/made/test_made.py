@@ -227,7 +227,7 @@ def test_one_dimension_is_a_coin():
 
 
 def test_completion_keeps_what_is_known_and_follows_the_posterior():
-    """p(x | known) by `reordered` and `sample(known=...)` against enumeration of the same mass."""
+    """p(x | known) by `reordered` and `complete` against enumeration of the same mass."""
     model = noisy(MADE(5, (32,), num_masks=2, direct=True, generator=seeded(17)))
     known = torch.tensor([False, True, False, False, True])
     posed = model.reordered(known, generator=seeded(18)).eval()
