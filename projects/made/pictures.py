@@ -68,17 +68,28 @@ def nll_by_masks(model: MADE, x: Tensor) -> tuple[Tensor, Tensor]:
     return -each.mean(1), -mixture.mean(1)
 
 
-def ensemble_figure(each: Tensor, mixture: Tensor) -> Figure:
-    """The masks one by one as points, the mixture of the first k as a line."""
+def ensemble_figure(each: Tensor, fresh: Tensor, cycle: Tensor, one: float) -> Figure:
+    """Fresh masks one by one as points; mixtures of the first k, fresh and fixed; one fixed mask.
+
+    Args:
+        each: (K,) nats of each mask of the network that was trained under fresh ones.
+        fresh: (K,) nats of the mixture of the first k of them.
+        cycle: (K,) nats of the mixture of the first k of the masks that were trained in a cycle.
+        one: nats of a network that was trained under one mask.
+    """
     count = range(1, len(each) + 1)
-    figure = Figure(figsize=(5.2, 3.0), layout="constrained")
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(count, each, "o", color=GREY, markersize=4, label="the k-th mask alone")
-    axes.plot(count, mixture, color=ORANGE, linewidth=2, label="mixture of the first k masks")
+    axes.plot(count, each, "o", color=GREY, markersize=4, label="fresh masks: the k-th alone")
+    axes.plot(count, fresh, color=ORANGE, linewidth=2, label="fresh masks: mixture of the first k")
+    axes.axhline(one, color=GREY, linewidth=1.5, linestyle="--", label="one fixed mask: specialist")
+    axes.plot(
+        count, cycle, color=BLUE, linewidth=2, label="masks in a cycle: mixture of the first k"
+    )
     axes.set(xlabel="number of masks at test", ylabel="negative log-likelihood (nats)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9)
     return figure
 
 
