@@ -52,9 +52,22 @@ def check_project(root: Path, slug: str, files: Sequence[str] | None = None) -> 
     tracks or could track, or every file below the folder where `root` is no git work tree.
     """
     listed = tree_files(root, f"projects/{slug}") if files is None else files
-    context = Context(root, slug, tuple(sorted(listed)))
+    context = Context(root, slug, tuple(sorted(filter(is_utf8, listed))))
     found = [problem for rule in RULES for problem in rule_module(rule).check(context)]
+    found += [unreadable_name(path) for path in listed if not is_utf8(path)]
     return sorted(without_filled(found), key=lambda problem: problem.order)
+
+
+def is_utf8(path: str) -> bool:
+    """Whether a file's name is UTF-8; other bytes come as lone surrogates (os.fsdecode)."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in path)
+
+
+def unreadable_name(path: str) -> Problem:
+    """What to say of a file whose name most programs cannot show."""
+    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    message = "the name is not UTF-8, so git, browsers and other machines show it differently"
+    return Problem(shown, 0, "layout.name", message, "rename it, with letters a-z at best")
 
 
 def rule_module(name: str):

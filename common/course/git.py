@@ -159,8 +159,11 @@ class Repository:
         return True
 
     def work_files(self, folder: str = ".") -> list[str]:
-        """Files of the work tree below a folder that are tracked or could be (not ignored)."""
-        listed = self.git("ls-files", "-z", "-co", "--exclude-standard", "--", folder)
+        """Files of the work tree below a folder that are tracked or could be (not ignored).
+
+        A name that is not UTF-8 keeps its bytes as Python's file functions do (os.fsdecode).
+        """
+        listed = os.fsdecode(self.run("ls-files", "-z", "-co", "--exclude-standard", "--", folder))
         return sorted({path for path in listed.split("\0") if path})
 
     def export(self, commit: str, folder: str, destination: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """`dgm check` over a tree: which projects, exit status, formats, git, frozen goals, speed."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -246,3 +247,9 @@ def test_a_folder_that_is_no_project_is_said_to_be_none(root):
     assert {p.path for p in check_tree(root) if p.code == "metadata.missing"} == {
         "projects/notes/project.toml"
     }
+
+
+def test_a_name_that_is_not_utf8_is_told_and_can_be_printed(root, capsys):
+    (root / "projects" / "tiny" / os.fsdecode(b"\xfc.md")).write_text("a\n")
+    assert main(["check"]) == 1
+    assert "projects/tiny/\\xfc.md: the name is not UTF-8" in capsys.readouterr().out
