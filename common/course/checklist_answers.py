@@ -7,7 +7,7 @@ at them, and each item is a matter of certain rules or of a few facts.
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from common.course.check import check_project
@@ -21,6 +21,8 @@ from common.course.vocabulary import METRICS, NUM_LEVELS
 from common.projects import Goal
 
 ROOT_FILES = ("LICENSE", "LICENSE.md", "LICENSE.txt", "pyproject.toml", "constraints.txt")
+IMPORTS = ("code.undeclared", "code.import", "code.builds-on", "code.install")
+FORM = ("layout.", "weights.", "code.", "text.", "licence.header", "licence.borrowed")
 PRESETS = ("smoke", "demo")  # what every project has, beside one for each goal
 
 
@@ -68,14 +70,18 @@ class VersionOne:
     problems: tuple[Problem, ...]
 
 
+FOUND: dict[tuple[str, str], VersionOne] = {}  # a commit's hash says what is in it
+
+
 def version_one(root: Path, slug: str, commit: str) -> VersionOne:
-    """What programs find in a project as it was at a commit."""
-    return cached_version(root.resolve(), slug, commit)
+    """What programs find in a project as it was at a commit; looked up once."""
+    if (slug, commit) not in FOUND:
+        FOUND[slug, commit] = look_up(root, slug, commit)
+    return FOUND[slug, commit]
 
 
-@cache
-def cached_version(root: Path, slug: str, commit: str) -> VersionOne:
-    """The same, looked up once."""
+def look_up(root: Path, slug: str, commit: str) -> VersionOne:
+    """The same, looked up now."""
     with tempfile.TemporaryDirectory(prefix="dgm-review-") as folder:
         tree = Path(folder)
         export(Repository(root), slug, commit, tree)
@@ -268,7 +274,7 @@ def filled(facts: Facts) -> ProgramAnswer:
 
 def licence(facts: Facts) -> ProgramAnswer:
     """A licence file, in the project or at the root, and the name of the licence."""
-    found = facts.found("licence.")
+    found = facts.found("licence.repository", "licence.spdx")
     own = [name for name in ROOT_FILES[:3] if facts.context.has(name)]
     at_root = [name for name in ROOT_FILES[:3] if (facts.context.root / name).is_file()]
     if found or not (own or at_root):
@@ -286,9 +292,7 @@ def count(number: int, noun: str) -> str:
 ANSWERS: dict[str, Callable[[Facts], ProgramAnswer]] = {
     "goals.declared": declared,
     "goals.measured": measured,
-    "reproducibility.dependencies": from_rules(
-        "code.import", "imports.", told="`dgm check` agrees"
-    ),
+    "reproducibility.dependencies": from_rules(*IMPORTS, told="`dgm check` agrees"),
     "reproducibility.data": data,
     "reproducibility.training": training,
     "reproducibility.weights": weights,
@@ -304,7 +308,7 @@ ANSWERS: dict[str, Callable[[Facts], ProgramAnswer]] = {
     "notebook.sampling": from_section("sampling"),
     "notebook.sections": other_sections,
     "notebook.outputs": outputs,
-    "code.form": from_rules("layout.", "weights.", "code.", told="nothing"),
+    "code.form": from_rules(*FORM, told="nothing"),
     "documentation.readme": from_rules("readme.", told="all there"),
     "documentation.filled": filled,
     "provenance.licence": licence,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,6 +161,11 @@ class Tree:
         """The frozen commit of version 1."""
         return self.git("rev-parse", "v1/toy")
 
+    @property
+    def fix(self) -> str:
+        """The commit that mends model.py, where there is one."""
+        return self.git("rev-parse", "fix")
+
     def replace(self, path: str, old: str, new: str) -> Path:
         """Change a text of the work tree; fails if it is not there."""
         full = self.root / path
@@ -234,4 +240,18 @@ def pristine(tmp_path_factory):
     root = tmp_path_factory.mktemp("reviews") / "course"
     root.mkdir()
     build(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def reviewed(pristine, tmp_path_factory):
+    """The same with both reviews in, and a commit that mends model.py, tagged `fix`."""
+    root = tmp_path_factory.mktemp("reviewed") / "course"
+    shutil.copytree(pristine, root, symlinks=True)
+    tree = Tree(root)
+    good_review(tree, "r-01")
+    good_review(tree, "r-02", "Another reader saw it with other eyes")
+    tree.commit()
+    tree.replace("projects/toy/model.py", "x41 = 41", "x41 = -41")
+    tree.git("tag", "fix", tree.commit())
     return root
