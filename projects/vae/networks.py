@@ -106,11 +106,7 @@ class BernoulliMLP(nn.Module):
             (..., B) in nats. Without gradients it takes the fast way of `cached_log_prob`.
         """
         if torch.is_grad_enabled() or z.dim() == 2:
-            logits = self(z)  # (..., B, D)
-            losses = F.binary_cross_entropy_with_logits(
-                logits, x.expand_as(logits), reduction="none"
-            )
-            return -losses.sum(-1)
+            return bernoulli_log_prob(x, self(z))
         rows = max(1, CACHED_ROWS // max(1, len(x)))
         samples = z.flatten(0, -3).split(rows)
         return torch.cat([self.cached_log_prob(x, part) for part in samples]).view(z.shape[:-1])
@@ -120,12 +116,16 @@ class BernoulliMLP(nn.Module):
 
         With logits l = W h + b the log-likelihood is (x - 1/2) l - sum_i (|l_i|/2 - log s(|l_i|)).
         The first term is linear in l, hence h . W'(x - 1/2) + b . (x - 1/2), a dot product in the
-        hidden layer; only the second, which does not know x, needs the logits.
+        hidden layer; only the second, which does not know x, needs the logits. Both are hundreds of
+        nats and all but cancel, so coarser numbers than float32's take the ordinary way.
         """
-        signs = x - 0.5  # (B, D)
         hidden = self.body(z)  # (K, B, H)
+        logits = self.logit_head(hidden)  # (K, B, D)
+        if not is_fine(logits):
+            return bernoulli_log_prob(x, logits)
+        signs = x - 0.5  # (B, D)
         linear = (hidden * (signs @ self.logit_head.weight)).sum(-1) + signs @ self.logit_head.bias
-        return linear - sum_log_2cosh_half_(self.logit_head(hidden))
+        return linear - sum_log_2cosh_half_(logits)
 
     @torch.no_grad()
     def start_from(self, probabilities: Tensor) -> None:
@@ -169,11 +169,25 @@ def glorot(module: nn.Module, generator: Generator | None) -> None:
             nn.init.zeros_(layer.bias)
 
 
+def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+    """Give sum_i log Bernoulli(x_i; logits_i) in nats, (..., B), for logits (..., B, D)."""
+    losses = F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
+    return -losses.sum(-1)
+
+
+def is_fine(product: Tensor) -> bool:
+    """Whether a matrix product was rounded no coarser than float32: no autocast, half or TF32."""
+    if product.dtype == torch.float32:
+        return torch.get_float32_matmul_precision() == "highest"
+    return product.dtype == torch.float64
+
+
 def sum_log_2cosh_half_(logits: Tensor) -> Tensor:
     """Give sum_i log(2 cosh(l_i / 2)) over the last dimension; overwrites `logits`.
 
     It equals sum_i |l_i|/2 - log s(|l_i|), s the logistic function. As s(|l_i|) is in [1/2, 1), the
-    product of up to 64 of them cannot underflow, so that one logarithm serves a whole group.
+    product of up to 64 of them is at least 2^-64, which float32 and float64 can hold (float16
+    cannot), so that one logarithm serves a whole group.
     """
     num_dims = logits.shape[-1]
     group = max(size for size in range(1, 65) if num_dims % size == 0)

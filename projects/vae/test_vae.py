@@ -160,6 +160,28 @@ def test_cached_log_likelihood_in_single_precision_is_right_to_a_thousandth_of_a
     assert (single - double).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("mode", ["autocast", "bfloat16", "float16", "coarse products"])
+def test_log_likelihood_without_gradients_is_as_good_in_low_precision(mode):
+    """The fast way would be tens of nats off in bf16, and minus infinity in float16."""
+    model = VAE((784,), 5, (50,), generator=seeded(20))
+    dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(mode, torch.float32)
+    z, x = torch.randn(20, 3, 5, generator=seeded(22)), torch.zeros(3, 784)
+    with torch.no_grad():
+        exact = model.log_likelihood(x, z)
+    model, x, z = model.to(dtype), x.to(dtype), z.to(dtype)
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if mode == "coarse products" else "highest")
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mode == "autocast"):
+            ordinary = model.log_likelihood(x, z).detach()
+            with torch.no_grad():
+                found = model.log_likelihood(x, z)
+    finally:
+        torch.set_float32_matmul_precision(precision)
+    assert torch.equal(found, ordinary)
+    torch.testing.assert_close(found.float(), exact, rtol=0.01, atol=0.0)
+
+
 def test_cached_log_likelihood_survives_certain_pixels():
     decoder = BernoulliMLP(1, (), 128)
     with torch.no_grad():
