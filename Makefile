@@ -30,10 +30,11 @@ demo: $(VENV)/.installed ## Train, evaluate and show one project: make demo PROJ
 test: $(VENV)/.installed ## Run the whole test suite, laws and doctests included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-lint: $(VENV)/.installed ## Check formatting, code and notebooks
+lint: $(VENV)/.installed ## Check formatting, code, every project and every review
 	$(BIN)/black --check --quiet . || { echo "run: make format"; exit 1; }
 	$(BIN)/ruff check --quiet .
-	$(BIN)/python -m common.notebooks
+	$(BIN)/dgm check
+	$(BIN)/dgm review check
 
 format: $(VENV)/.installed ## Format code and notebooks
 	$(BIN)/ruff check --quiet --fix .

@@ -1,13 +1,11 @@
 """Notebooks: what a committed one must be, and how one is executed and shown as a page.
 
-`python -m common.notebooks [FILE ...]` checks notebooks (all of projects/ by default) without
-executing anything; `make lint` and pre-commit call it.
+`dgm check` asks for the first and executes nothing.
 """
 
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,6 @@ from typing import Any
 from common.errors import UserError
 from common.files import write_text
 from common.json_lines import Location
-from common.projects import ROOT
 
 MAX_BYTES = 1_000_000
 MACHINE_PATH = re.compile(
@@ -210,18 +207,3 @@ def execute(path: Path, folder: Path, *, preset: str, timeout: int = 600) -> Pat
     html = folder / f"{path.stem}.html"
     write_text(html, page)
     return html
-
-
-def main(arguments: list[str]) -> int:
-    """Check the named notebooks, or all of projects/; prints `file: problem` and returns 1 if any."""
-    paths = [Path(argument) for argument in arguments] or sorted(ROOT.glob("projects/*/*.ipynb"))
-    found = [(path, problem) for path in paths for problem in problems(path)]
-    for path, problem in found:
-        print(f"{path}: {problem}", file=sys.stderr)
-    if not found:
-        print(f"{len(paths)} notebook{'s' if len(paths) != 1 else ''} as they should be")
-    return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
