@@ -4,7 +4,7 @@ The record in reviews/frozen.toml is the truth: the commit, and git's hash of th
 by which the version is found again after a rebase. Tags are a convenience.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ def freeze(
     moment = moment or now()
     repository, cycle, before = Repository(root), read_cycle(root), read_frozen(root)
     check_request(cycle, version, slugs, early, moment)
-    branch = branch or repository.main_branch()
+    branch = branch or the_main_branch(repository)
     deadline = min(cycle.deadline(version), moment)
     commit = commit_to_freeze(repository, branch, moment if early else deadline)
     trees = repository.trees(commit, "projects")
@@ -93,6 +93,18 @@ def check_request(
             f"the deadline of {version} is {deadline:%Y-%m-%d %H:%M %Z}, in {left:.1f} days; run it "
             f"then, or freeze a group that is ready: dgm freeze {version} SLUG --early"
         )
+
+
+def the_main_branch(repository: Repository) -> str:
+    """The branch that counts; raises UserError in a clone that has none."""
+    repository.head()
+    branch = repository.main_branch()
+    if branch == "HEAD":
+        raise UserError(
+            "there is neither a branch main nor origin/main here, and only what is on main counts; "
+            "git fetch origin main, or name the branch with --branch"
+        )
+    return branch
 
 
 def commit_to_freeze(repository: Repository, branch: str, moment: datetime) -> str:
@@ -149,7 +161,9 @@ def absent(
     earlier = before.find(slug, "v1")
     if earlier is None:
         return f"projects/{slug} was not on main at {commit[:12]}"
-    other = renamed_to(repository, earlier, commit, trees)
+    recorded = {entry.slug for entry in before.version}
+    new = {name: tree for name, tree in trees.items() if name not in recorded}
+    other = renamed_to(repository, earlier, new)
     if other is None:
         return f"projects/{slug} is gone from main since version 1; restore the folder"
     return (
@@ -159,9 +173,9 @@ def absent(
 
 
 def renamed_to(
-    repository: Repository, earlier: FrozenVersion, commit: str, trees: dict[str, str]
+    repository: Repository, earlier: FrozenVersion, trees: Mapping[str, str]
 ) -> str | None:
-    """The folder at a commit that shares most of its files with a frozen version, if any does."""
+    """The folder (name and tree) that shares most of its files with a frozen version, if any does."""
     old = repository.blobs(earlier.tree)
     shares = {
         slug: len(old & repository.blobs(tree)) / max(1, len(old)) for slug, tree in trees.items()

@@ -22,6 +22,8 @@ class Value:
     @property
     def text(self) -> str:
         """The field as one text: later lines without their common indentation."""
+        if len(self.parts) == 1:
+            return self.parts[0].strip()
         rest = [part.expandtabs(4) for part in self.parts[1:]]
         indents = [len(part) - len(part.lstrip()) for part in rest if part.strip()]
         cut = min(indents, default=0)

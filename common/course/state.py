@@ -1,20 +1,30 @@
 """Where each project stands and whose turn it is: derived from files, records and dates, never kept.
 
 proposed -> v1 open -> v1 frozen -> under review -> reviewed -> responding -> v2 frozen -> verified ->
-published
+published; or withdrawn, where assignments.toml says so. Git is asked only where a folder is gone.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from common.course.cycle import SEVERITIES, Cycle, now, read_cycle
 from common.course.documents import DocumentError
+from common.course.freezing import renamed_to
+from common.course.git import GitError, Repository
 from common.course.problems import failing
-from common.course.records import Assignments, Frozen, read_assignments, read_frozen
+from common.course.records import (
+    Assignments,
+    Frozen,
+    FrozenVersion,
+    read_assignments,
+    read_frozen,
+)
 from common.course.responses import read_response, response_path
+from common.course.review_text import open_places
 from common.course.reviews import Review, read_review
 from common.course.verifications import Verification, read_verification, verification_path
 from common.projects import FILL, Project, ProjectError, read_project
@@ -29,6 +39,7 @@ STATES = (
     "v2 frozen",
     "verified",
     "published",
+    "withdrawn",
 )
 PUBLISHED_FILE = "reviews/published.toml"
 DEVELOPERS, INSTRUCTOR = "developers", "instructor"
@@ -85,6 +96,28 @@ class Course:
     moment: datetime
     is_published: bool
 
+    @cached_property
+    def versions(self) -> dict[tuple[str, str], FrozenVersion]:
+        """The frozen versions by slug and version."""
+        return {(entry.slug, entry.version): entry for entry in self.frozen.version}
+
+    @cached_property
+    def reviewers(self) -> dict[str, list[str]]:
+        """Who reviews what, by slug."""
+        found: dict[str, list[str]] = {}
+        for pair in sorted(self.assignments.pair, key=lambda pair: pair.reviewer):
+            found.setdefault(pair.project, []).append(pair.reviewer)
+        return found
+
+    def is_past(self, deadline: str) -> bool:
+        """Whether a deadline is over."""
+        return self.moment > self.cycle.deadline(deadline)
+
+    def was_frozen(self, version: str) -> bool:
+        """Whether `dgm freeze` was run after the version's deadline: who is not frozen missed it."""
+        end = self.cycle.deadline(version).replace(microsecond=0)
+        return any(e.version == version and e.date >= end for e in self.frozen.version)
+
 
 def course_states(
     root: Path, slugs: Sequence[str] = (), *, moment: datetime | None = None
@@ -111,15 +144,19 @@ def waiting_order(state: ProjectState) -> tuple[bool, float, str]:
 
 def project_state(course: Course, slug: str) -> ProjectState:
     """The state of one project."""
-    reviews = tuple(review_state(course, slug, key) for key in course.assignments.reviewers(slug))
+    reviews = tuple(review_state(course, slug, key) for key in course.reviewers.get(slug, []))
     path = response_path(course.root, slug)
     has_response = path.exists()
-    state, turn, deadline = place_in_cycle(course, slug, reviews, has_response)
+    answered = has_response and is_answered(path, reviews)
+    state, turn, deadline = place_in_cycle(course, slug, reviews, has_response, answered)
     due = course.cycle.deadline(deadline) if deadline else None
+    folder = course.root / "projects" / slug
     try:
-        met, goals, note = *goals_met(read_project(course.root / "projects" / slug)), ""
+        met, goals, note = *goals_met(read_project(folder)), ""
     except ProjectError as error:
         met, goals, note = 0, 0, first_line(error)
+        if not folder.exists():
+            note = gone(course, slug)
     return ProjectState(
         slug=slug,
         state=state,
@@ -129,48 +166,59 @@ def project_state(course: Course, slug: str) -> ProjectState:
         goals_met=met,
         goals=goals,
         note=note,
-        is_answered=has_response and is_answered(path, reviews),
+        is_answered=answered,
         days=None if due is None else (due - course.moment).total_seconds() / 86400,
     )
 
 
 def place_in_cycle(
-    course: Course, slug: str, reviews: Sequence[ReviewState], has_response: bool
+    course: Course,
+    slug: str,
+    reviews: Sequence[ReviewState],
+    has_response: bool,
+    answered: bool,
 ) -> tuple[str, tuple[str, ...], str | None]:
     """State, whose turn it is, and the deadline that they have."""
     if course.is_published:
         return "published", (), None
-    if course.frozen.find(slug, "v1") is None:
+    if slug in course.assignments.withdrawn:
+        return "withdrawn", (), None
+    if (slug, "v1") not in course.versions:
         return before_version_1(course)
-    is_frozen = course.frozen.find(slug, "v2") is not None
+    is_frozen = (slug, "v2") in course.versions
     if not reviews:
         return ("v2 frozen" if is_frozen else "v1 frozen"), (INSTRUCTOR,), "v1"
-    missing = tuple(review.reviewer for review in reviews if not review.is_in)
     if is_frozen:
-        return after_version_2(course, reviews)
+        return after_version_2(course, reviews, answered)
+    missing = tuple(review.reviewer for review in reviews if not review.is_in)
     if missing:
         return "under review", missing, "review"
-    turn = INSTRUCTOR if course.moment > course.cycle.deadline("v2") else DEVELOPERS
-    return ("responding" if has_response else "reviewed"), (turn,), "v2"
+    return ("responding" if has_response else "reviewed"), (who_has_it(course, "v2"),), "v2"
 
 
 def before_version_1(course: Course) -> tuple[str, tuple[str, ...], str]:
     """The state of a project whose version 1 is not frozen."""
-    if course.moment <= course.cycle.deadline("proposal"):
+    if not course.is_past("proposal"):
         return "proposed", (DEVELOPERS,), "proposal"
-    late = course.moment > course.cycle.deadline("v1")
-    return "v1 open", (INSTRUCTOR if late else DEVELOPERS,), "v1"
+    return "v1 open", (who_has_it(course, "v1"),), "v1"
+
+
+def who_has_it(course: Course, version: str) -> str:
+    """Whose turn it is before a version is frozen: the instructor's after the deadline, until the
+    freeze; then again the developers', whose project the freeze did not find."""
+    has_to_freeze = course.is_past(version) and not course.was_frozen(version)
+    return INSTRUCTOR if has_to_freeze else DEVELOPERS
 
 
 def after_version_2(
-    course: Course, reviews: Sequence[ReviewState]
+    course: Course, reviews: Sequence[ReviewState], answered: bool
 ) -> tuple[str, tuple[str, ...], str | None]:
     """The state of a project whose version 2 is frozen."""
     waiting = tuple(review.reviewer for review in reviews if not review.is_verified)
     if waiting:
-        return "v2 frozen", waiting, "demos"
-    publication = course.cycle.dates.publication
-    if publication is not None and course.moment > course.cycle.deadline("publication"):
+        owes_answers = not answered and any(review.findings for review in reviews)
+        return "v2 frozen", (DEVELOPERS, *waiting) if owes_answers else waiting, "demos"
+    if course.cycle.dates.publication is not None and course.is_past("publication"):
         return "published", (), None
     return "verified", (), None
 
@@ -185,10 +233,8 @@ def review_state(course: Course, slug: str, reviewer: str) -> ReviewState:
     verification = read_if_there(verification_file, read_verification)
     outcomes = {v.finding: v.outcome for v in verification.verdicts} if verification else {}
     findings = tuple((f.id, f.severity, outcomes.get(f.id, "")) for f in review.findings)
-    is_verified = (
-        verification is not None
-        and is_complete(verification_file, verification)
-        and all(outcome for _, _, outcome in findings)
+    is_verified = all(outcome for _, _, outcome in findings) and (
+        not findings or is_complete(verification_file, verification)
     )
     return ReviewState(reviewer, True, is_verified, findings)
 
@@ -202,8 +248,10 @@ def read_if_there(path: Path, reader):
 
 
 def is_complete(path: Path, document: Review | Verification) -> bool:
-    """Whether a document has no error and no place left to fill."""
-    return not failing(document.problems) and FILL.encode() not in path.read_bytes()
+    """Whether a document has no error and no place left to fill (code that quotes one is none)."""
+    if failing(document.problems):
+        return False
+    return FILL.encode() not in path.read_bytes().upper() or not open_places(path)
 
 
 def is_answered(path: Path, reviews: Sequence[ReviewState]) -> bool:
@@ -217,6 +265,23 @@ def is_answered(path: Path, reviews: Sequence[ReviewState]) -> bool:
         for review in reviews
         for finding, _, _ in review.findings
     )
+
+
+def gone(course: Course, slug: str) -> str:
+    """What to note of a project whose folder is gone: perhaps it has another name now."""
+    entry = course.versions.get((slug, "v1"))
+    new = {path.parent.name for path in course.root.glob("projects/*/project.toml")}
+    new -= {recorded for recorded, _ in course.versions}
+    repository, other = Repository(course.root), None
+    try:
+        trees = repository.trees(repository.head(), "projects")
+        trees = {name: tree for name, tree in trees.items() if name in new}
+        other = renamed_to(repository, entry, trees) if entry else None
+    except GitError:  # no repository, or the version is not in this clone
+        pass
+    if other is None:
+        return f"projects/{slug} is gone; git log -- projects/{slug} tells when"
+    return f"renamed to {other}; records go by the slug: git mv projects/{other} projects/{slug}"
 
 
 def goals_met(project: Project) -> tuple[int, int]:
@@ -248,9 +313,18 @@ def next_step(state: ProjectState) -> str:
     slug = state.slug
     if state.state == "under review":
         return f"{', '.join(state.turn)}: dgm review new {slug}, then dgm review check {slug}"
+    if state.state == "v2 frozen" and DEVELOPERS in state.turn:
+        return f"developers: dgm review respond {slug}; then the reviewers verify"
     if state.state == "v2 frozen" and state.turn != (INSTRUCTOR,):
         return f"{', '.join(state.turn)}: dgm review verify {slug}"
     version = "v1" if state.state == "v1 open" else "v2"
+    if state.turn == (DEVELOPERS,) and state.days is not None and state.days < 0:
+        late = {"v1 open": "v1", "reviewed": "v2", "responding": "v2"}
+        if state.state in late:
+            return (
+                f"developers: the deadline found nothing to freeze; the instructor: "
+                f"dgm freeze {late[state.state]} {slug} --early takes it as it is on main now"
+            )
     steps = {
         "proposed": f"developers: goals into projects/{slug}/project.toml, dgm check {slug}",
         "v1 open": f"developers: dgm check {slug} --strict, then a pull request",
@@ -260,6 +334,7 @@ def next_step(state: ProjectState) -> str:
         "responding": f"developers: dgm review check {slug}, version 2 by a pull request",
         "verified": f"instructor: dgm adjudicate {slug}",
         "published": "nobody: it is public",
+        "withdrawn": "nobody: it left the course",
     }
     if state.turn == (INSTRUCTOR,) and state.state in {"v1 open", "reviewed", "responding"}:
         return f"instructor: dgm freeze {version}"

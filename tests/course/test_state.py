@@ -1,13 +1,14 @@
 """The state of a project is derived from files, records and dates, at every step of the cycle."""
 
 import json
+import shutil
 
 import pytest
 
 from common.cli import main
 from common.course.freezing import freeze
 from common.course.records import Assignments, Pair, toml_text
-from common.course.state import STATES, course_states
+from common.course.state import STATES, course_states, next_step
 from tests.course.repositories import (
     at,
     commit,
@@ -26,7 +27,11 @@ def root(tmp_path):
 
 
 def state(root, date):
-    (only,) = course_states(root, moment=at(date))
+    return state_of(root, "alpha", date)
+
+
+def state_of(root, slug, date):
+    (only,) = course_states(root, [slug], moment=at(date))
     return only
 
 
@@ -84,7 +89,7 @@ def test_a_project_goes_through_all_states(root):
     assert (found.due, found.days) == (None, None)
     write(root / "reviews" / "published.toml", 'schema = "published/1"\n')
     see("2027-04-01", "published", ())
-    assert [name for name in STATES if name not in seen] == []
+    assert [name for name in STATES if name not in seen] == ["withdrawn"]
 
 
 def test_a_publication_date_publishes_what_is_verified(root):
@@ -163,8 +168,71 @@ def test_who_waits_longest_comes_first(root):
 
 def test_a_frozen_project_whose_folder_is_gone_is_still_there(root):
     frozen(root)
-    (root / "projects" / "alpha" / "project.toml").unlink()
+    folder = root / "projects" / "alpha"
+    (folder / "project.toml").unlink()
     assert state(root, "2027-03-05").note.startswith("alpha/project.toml")
+    shutil.rmtree(folder)
+    assert state(root, "2027-03-05").note.startswith("projects/alpha is gone")
+
+
+def test_a_renamed_project_is_told_by_its_files(root):
+    """Only folders without records of their own are suspected: a copy is no new name."""
+    write_project(root, "copy")
+    shutil.copytree(root / "projects" / "alpha", root / "projects" / "copy", dirs_exist_ok=True)
+    commit(root, "a copy", "2027-02-20")
+    frozen(root)
+    (root / "projects" / "alpha").rename(root / "projects" / "omega")
+    table = root / "projects" / "omega" / "project.toml"
+    write(table, table.read_text().replace("alpha", "omega"))
+    commit(root, "renamed", "2027-03-04")
+    states = {found.slug: found for found in course_states(root, moment=at("2027-03-05"))}
+    assert states["alpha"].state == "v1 frozen"
+    assert "git mv projects/omega projects/alpha" in states["alpha"].note
+
+
+def test_who_missed_the_deadline_has_the_turn_after_the_freeze(root):
+    late = write_project(root, "late")
+    assert state_of(root, "late", "2027-03-02").turn == ("instructor",)
+    frozen(root)
+    found = state_of(root, "late", "2027-03-03")
+    assert (found.state, found.turn) == ("v1 open", ("developers",))
+    assert "dgm freeze v1 late --early" in next_step(found)
+    freeze(root, "v1", ["late"], early=True, moment=at("2027-03-04"))
+    assert late.exists()
+    assert state_of(root, "late", "2027-03-04").state == "v1 frozen"
+    assign(root, keys=("r-01",))
+    write_review(root, "alpha", "r-01", "a" * 40, [("F01", "minor")])
+    assert state_of(root, "alpha", "2027-03-21").turn == ("instructor",)
+
+
+def test_a_withdrawn_project_waits_for_nobody(root):
+    frozen(root)
+    text = toml_text(Assignments(withdrawn=("alpha",)), "Written by a test.")
+    write(root / "reviews" / "assignments.toml", text)
+    found = state(root, "2027-03-05")
+    assert (found.state, found.turn, found.due) == ("withdrawn", (), None)
+
+
+def test_after_version_2_developers_owe_answers_and_late_reviewers_their_review(root):
+    frozen(root)
+    assign(root)
+    write_review(root, "alpha", "r-01", "a" * 40, [("F01", "minor")])
+    frozen(root, "v2", "2027-03-21")
+    found = state(root, "2027-03-22")
+    assert (found.state, found.turn) == ("v2 frozen", ("developers", "r-01", "r-02"))
+    write_response(root, "alpha", {"r-01/F01": "fixed"})
+    assert state(root, "2027-03-22").turn == ("r-01", "r-02")
+    write_review(root, "alpha", "r-02", "a" * 40, [])
+    write_verification(root, "alpha", "r-01", "b" * 40, {"F01": "verified"})
+    assert state(root, "2027-03-22").state == "verified"  # nothing found, nothing to verify
+
+
+def test_a_review_may_quote_a_place_that_was_left_to_fill(root):
+    frozen(root)
+    assign(root, keys=("r-01",))
+    path = write_review(root, "alpha", "r-01", "a" * 40, [("F01", "minor")])
+    write(path, path.read_text().replace("ran it,", "the README still says `FILL-IN`,"))
+    assert state(root, "2027-03-05").state == "reviewed"
 
 
 def test_the_table_fits_80_columns_and_names_the_next_step(root, monkeypatch, capsys):
