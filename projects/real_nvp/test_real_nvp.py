@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from common.data.registry import get_info
 from projects.real_nvp.couplings import (
     AffineCoupling,
     BatchNorm,
@@ -18,6 +19,7 @@ from projects.real_nvp.couplings import (
 )
 from projects.real_nvp.model import RealNVP, image_real_nvp, vector_real_nvp
 from projects.real_nvp.networks import MLP, WeightNormConv2d
+from projects.real_nvp.train import PRESETS
 from tests import laws
 from tests.laws import seeded
 
@@ -231,6 +233,11 @@ def test_log_prob_is_summed_in_single_precision_under_autocast():
     model, x = tiny_image(), torch.randn(2, 1, 4, 4, generator=seeded(18))
     with torch.autocast("cpu", torch.bfloat16):
         assert model.eval().log_prob(x).dtype == torch.float32
+
+
+def test_the_paper_penalises_scales_beside_the_nats_of_an_image():
+    num_dims = math.prod(get_info(PRESETS["paper"].data).shape)
+    assert PRESETS["paper"].scale_penalty * num_dims == pytest.approx(5e-5)  # ours is per dimension
 
 
 def test_images_that_cannot_be_halved_are_refused():

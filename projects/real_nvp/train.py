@@ -30,7 +30,7 @@ class Config:
     learning_rate: float = 1e-3  # Sec. 4.1: Adam with default hyper-parameters
     warmup_steps: int = 0
     final_rate: float = 1.0  # multiplier at the end of the cosine; 1 is the paper's constant rate
-    scale_penalty: float = 5e-5  # Sec. 4.1: L2 on the weight scales
+    scale_penalty: float = 5e-5 / 3072  # Sec. 4.1: L2 on the weight scales; the loss is per dimension
     clip_norm: float | None = None
     steps: int = 800_000
     validate_every: int = 781  # steps
@@ -46,6 +46,7 @@ SMALL = Config(  # what the presets for one or two CPU cores share
     learning_rate=2e-3,
     warmup_steps=100,
     final_rate=0.0,
+    scale_penalty=5e-5,  # num_dims times the paper's (README, "Deviations")
     clip_norm=1.0,
 )
 PRESETS = {
