@@ -333,6 +333,44 @@ def test_gaussian_decoders_take_images_in_the_unit_interval():
     assert model.elbo(x[:3], generator=seeded(36)).shape == (3,)
 
 
+class StubRun:
+    """A run on another device that records what `train` asks for; it is its own model."""
+
+    device = torch.device("meta")
+
+    def __init__(self):
+        self.init_generator, self.generator, self.calls = seeded(37), seeded(38), []
+
+    def batches(self, split, batch_size, *, epochs, validate):
+        self.split, self.validate = split, validate
+        self.budget = {"batch_size": batch_size, "epochs": epochs}
+        return [torch.zeros(batch_size, 1)]
+
+    def setup(self, model, optimiser, **settings):
+        self.untrained, self.settings = model, settings
+        return self, optimiser
+
+    def elbo(self, x, **settings):
+        self.calls.append((x, settings))
+        return torch.zeros(len(x))
+
+    def step(self, loss, optimiser):
+        assert loss.shape == ()
+
+    def best(self, model):
+        return model
+
+
+def test_validation_happens_where_the_model_is():
+    run = StubRun()
+    training.train(training.Config(), run)
+    run.validate()
+    x, settings = run.calls[-1]
+    assert x.shape == (299, 1, 8, 8)
+    assert settings["noise"].shape == (1, 299, 2)
+    assert x.device == settings["noise"].device == run.device
+
+
 def test_smoke_preset_learns_the_digits(tmp_path):
     from common.evaluation import baseline, evaluate
     from common.training import Run

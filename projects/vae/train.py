@@ -133,10 +133,12 @@ def build(config: Config, data: Dataset, *, generator: torch.Generator) -> nn.Mo
 def train(config: Config, run: Run) -> nn.Module:
     """Maximise the bound by Algorithm 1: a minibatch, one sample of the posterior, one Adam step."""
     data = load_data(config)
-    valid = data.valid.tensor(seed=0)
+    valid = data.valid.tensor(seed=0).to(run.device)
+    generator = torch.Generator().manual_seed(0)  # on the CPU: the same noise for every device
+    noise = torch.randn(1, len(valid), config.latent_size, generator=generator).to(run.device)
 
     def validate() -> float:
-        return -model.elbo(valid, generator=torch.Generator().manual_seed(0)).mean().item()
+        return -model.elbo(valid, noise=noise).mean().item()
 
     batches = run.batches(
         data.join("train", "valid") if config.train_on_validation else data.train,
