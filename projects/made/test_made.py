@@ -1,5 +1,6 @@
 """The laws MADE obeys, and what is special to the paper: masks, ensembles of masks, direct weights."""
 
+import json
 import math
 
 import pytest
@@ -76,14 +77,16 @@ def test_number_of_paths_is_strictly_triangular(hidden_sizes):
 
 
 def test_degrees_have_the_papers_ranges():
-    generator = seeded(5)
+    generator, lowest = seeded(5), set()
     for _ in range(50):
-        ordering, first, second = sample_degrees(8, (40, 12), generator=generator)
+        ordering, first, second = sample_degrees(8, (3, 12), generator=generator)
+        lowest.add(first.min().item())
         assert sorted(ordering.tolist()) == list(range(1, 9))
         assert first.min() >= 1
         assert first.max() <= 7
         assert second.min() >= first.min()  # Section 4: no unit is left without an input
         assert second.max() <= 7
+    assert max(lowest) > 2  # else "at least the smallest degree below" would say nothing
 
 
 def test_every_hidden_degree_is_drawn_equally_often():
@@ -101,6 +104,31 @@ def test_direct_weights_are_strictly_causal():
     jacobian = torch.autograd.functional.jacobian(model.conditional_logits, x)[0, :, 0]  # (D, D)
     rank = model.ordering
     assert torch.equal(jacobian != 0, rank[:, None] > rank[None, :])
+
+
+def test_logits_are_the_papers_equations():
+    """Eq. (5), (7), (11) with ReLU and direct weights, written out for one image."""
+    model = noisy(MADE(5, (7, 6), direct=True, generator=seeded(7)))
+    first, second, output, direct = [mask.double() for mask in model.masks()]
+    w, b = model.weights, model.biases
+    x = torch.tensor([1, 0, 1, 1, 0], dtype=torch.float64)
+    h = ((w[0] * first) @ x + b[0]).clamp(min=0)
+    h = ((w[1] * second) @ h + b[1]).clamp(min=0)
+    expected = (w[2] * output) @ h + b[2] + (model.direct * direct) @ x
+    torch.testing.assert_close(model.conditional_logits(x[None])[0], expected)
+
+
+def test_bfloat16_multiplies_and_float32_sums():
+    model = noisy(MADE(64, (32,), direct=True, generator=seeded(7))).float()
+    x = torch.randint(0, 2, (16, 64), generator=seeded(8)).float()
+    exact = model.log_prob(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, rounded = model.conditional_logits(x), model.log_prob(x)
+    assert logits.dtype == rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0)
+    double = model.conditional_logits(x).double()
+    assert (logits.double() - double).abs().mean() < 0.02 * double.abs().mean()
 
 
 def test_ensemble_is_the_mean_of_probabilities():
@@ -352,3 +380,61 @@ def test_fresh_masks_change_during_training(tmp_path):
     moved = train(config, Run(tmp_path / "a", progress=False)).ordering
     kept = train(fixed, Run(tmp_path / "b", progress=False)).ordering
     assert not torch.equal(moved, kept)
+
+
+def trained(folder, *assignments):
+    """The smoke preset with changes: the run, the model and its validations."""
+    run = Run(folder, progress=False)
+    model = train(override(PRESETS["smoke"], ["epochs=2", *assignments]), run)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return run, model, [line["valid"] for line in lines if "valid" in line]
+
+
+def test_masks_take_turns(tmp_path, monkeypatch):
+    """Section 4: minibatch t is trained under mask t mod K; validation is of the mixture."""
+    used, one_mask = [], MADE.mask_log_prob
+
+    def recording(model, x, mask=0):
+        if model.training:
+            used.append(mask)
+        return one_mask(model, x, mask)
+
+    monkeypatch.setattr(MADE, "mask_log_prob", recording)
+    trained(tmp_path, "num_masks=3", "epochs=1")
+    assert used == [step % 3 for step in range(len(used))]
+    assert len(used) > 3
+
+
+def test_the_weights_of_the_best_validation_are_returned(tmp_path):
+    """With a rate far too high for so long, the last epoch is not the best one."""
+    assignments = ["optimiser=adam", "learning_rate=0.1", "epochs=8", "num_masks=1"]
+    _, model, validations = trained(tmp_path, *assignments)
+    assert validations[-1] > min(validations)
+    assert not model.training
+    x = load_data(PRESETS["smoke"]).valid.tensor()
+    with torch.no_grad():
+        assert -model.log_prob(x).mean().item() == pytest.approx(min(validations), rel=1e-6)
+
+
+def test_patience_ends_a_training(tmp_path):
+    assignments = ["optimiser=adam", "learning_rate=0.1", "epochs=30", "num_masks=1", "patience=1"]
+    _, _, validations = trained(tmp_path, *assignments)
+    assert len(validations) < 30
+    assert validations[-1] > validations[-2] == min(validations)
+
+
+def test_the_settings_reach_model_and_optimiser(tmp_path):
+    run, model, _ = trained(
+        tmp_path / "a", "direct=false", "shared=connectivity", "ordering=raster", "weight_decay=0.2"
+    )
+    assert model.direct is None
+    assert model.shared == "connectivity"
+    assert torch.equal(model.ordering, torch.arange(1, 65))
+    group = run.networks[0].optimiser.param_groups[0]
+    assert (group["lr"], group["weight_decay"], group["eps"]) == (0.05, 0.2, 1e-6)
+    assert isinstance(run.networks[0].optimiser, torch.optim.Adagrad)
+    run, model, _ = trained(tmp_path / "b", "optimiser=adam", "schedule=cosine", "ema_decay=0.9")
+    assert model.direct is not None
+    assert isinstance(run.networks[0].optimiser, torch.optim.AdamW)
+    assert run.networks[0].optimiser.param_groups[0]["lr"] < 1e-3  # at the end of the cosine
+    assert run.networks[0].ema_decay == 0.9
