@@ -107,6 +107,7 @@ class ProjectTable:
     builds_on: tuple[Text, ...] = ()
     borrowed: tuple[Borrowed, ...] = ()
     licence: Text = "MIT"
+    semester: Text | None = None  # the one in which it goes through the cycle
 
     def __post_init__(self):
         ids = [goal.id for goal in self.goal]
@@ -131,6 +132,7 @@ class Project:
     group: Mapping[str, Any]
     goals: tuple[Goal, ...]
     borrowed: tuple[Mapping[str, Any], ...] = ()
+    semester: str | None = None
 
     @property
     def training(self) -> ModuleType:
@@ -195,6 +197,7 @@ def read_project(folder: Path) -> Project:
         group=asdict(table.group),
         goals=table.goal,
         borrowed=tuple(asdict(entry) for entry in table.borrowed),
+        semester=table.semester,
     )
 
 

@@ -4,6 +4,7 @@ The record in reviews/frozen.toml is the truth: the commit, and git's hash of th
 by which the version is found again after a rebase. Tags are a convenience.
 """
 
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +62,9 @@ def freeze(
     commit = commit_to_freeze(repository, branch, moment if early else deadline)
     trees = repository.trees(commit, "projects")
     outcomes = [
-        freeze_one(repository, before, slug, version, commit, trees, moment if early else deadline)
+        freeze_one(
+            repository, cycle, before, slug, version, commit, trees, moment if early else deadline
+        )
         for slug in (slugs or candidates(before, version, trees))
     ]
     new = [outcome.entry for outcome in outcomes if outcome.kind == "frozen"]
@@ -129,8 +132,19 @@ def candidates(before: Frozen, version: str, trees: Iterable[str]) -> list[str]:
     return sorted(set(trees) | recorded)
 
 
+def semester_of(repository: Repository, slug: str, commit: str) -> str | None:
+    """The semester that a project names at a commit; None if it names none that can be read."""
+    data = repository.read(commit, f"projects/{slug}/project.toml") or b""
+    try:
+        named = tomllib.loads(data.decode("utf-8-sig")).get("semester")
+    except ValueError:
+        return None
+    return named if isinstance(named, str) else None
+
+
 def freeze_one(
     repository: Repository,
+    cycle: Cycle,
     before: Frozen,
     slug: str,
     version: str,
@@ -150,6 +164,9 @@ def freeze_one(
             return Outcome(slug, "skipped", f"projects/{slug} had no {name} at {commit[:12]}")
     if version == "v2" and before.find(slug, "v1") is None:
         return Outcome(slug, "skipped", "version 1 was never frozen: dgm freeze v1 comes first")
+    semester = semester_of(repository, slug, commit)
+    if semester not in (None, cycle.semester):
+        return Outcome(slug, "skipped", f"a project of {semester}")
     entry = FrozenVersion(slug, version, date.replace(microsecond=0), commit, trees[slug])
     return Outcome(slug, "frozen", f"at {commit[:12]}", entry)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from common.course.cycle import CYCLE_FILE, read_cycle
 from common.course.records import read_frozen
 from common.errors import UserError
 from common.projects import FILL
@@ -75,7 +76,7 @@ def create(root: Path, project: NewProject) -> Path:
     template = root / TEMPLATE
     if not template.is_dir():
         raise UserError(f"{TEMPLATE}/ is missing from {root.name}; restore it: git checkout .")
-    words = replacements(project)
+    words = replacements(project) | {"SEMESTER": semester(root)}
     folder = root / "projects" / project.slug
     folder.parent.mkdir(exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{project.slug}.", dir=folder.parent))
@@ -141,6 +142,14 @@ def suggest(slug: str) -> str:
     )
     words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", folded).lower()
     return re.sub(r"[^a-z0-9]+", "_", words).strip("_").lstrip("0123456789_")[:MAX_SLUG]
+
+
+def semester(root: Path) -> str:
+    """The semester in which a project made now goes through the cycle."""
+    try:
+        return read_cycle(root).semester
+    except UserError:
+        return f"{FILL}: the semester, as in {CYCLE_FILE}"
 
 
 def replacements(project: NewProject) -> dict[str, str]:
@@ -227,7 +236,7 @@ def toml_values(words: dict[str, str]) -> dict[str, str]:
     """The same words as TOML values; what is not known is a marked place."""
     texts = {
         name: json.dumps(words[name], ensure_ascii=False)
-        for name in ("TITLE", "PAPER_URL", "GROUP")
+        for name in ("TITLE", "PAPER_URL", "GROUP", "SEMESTER")
     }
     if words["GROUP"].startswith(FILL):
         texts["GROUP"] = f'"g-00" # {words["GROUP"]}'

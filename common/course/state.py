@@ -149,14 +149,17 @@ def project_state(course: Course, slug: str) -> ProjectState:
     has_response = path.exists()
     answered = has_response and is_answered(path, reviews)
     state, turn, deadline = place_in_cycle(course, slug, reviews, has_response, answered)
-    due = course.cycle.deadline(deadline) if deadline else None
     folder = course.root / "projects" / slug
     try:
-        met, goals, note = *goals_met(read_project(folder)), ""
+        project = read_project(folder)
+        met, goals, note = *goals_met(project), ""
+        if project.semester not in (None, course.cycle.semester):
+            state, turn, deadline = "published", (), None
     except ProjectError as error:
         met, goals, note = 0, 0, first_line(error)
         if not folder.exists():
             note = gone(course, slug)
+    due = course.cycle.deadline(deadline) if deadline else None
     return ProjectState(
         slug=slug,
         state=state,

@@ -96,6 +96,16 @@ def test_version_2_needs_version_1(root):
     }
 
 
+def test_projects_of_other_semesters_stay_as_they_are(root):
+    for slug, semester in (("old", "2026-fall"), ("now", "2027-spring")):
+        path = write_project(root, slug) / "project.toml"
+        write(path, f'semester = "{semester}"\n' + path.read_text())
+    commit(root, "one of last year", "2027-02-16")
+    found = {outcome.slug: outcome for outcome in freeze(root, "v1", moment=AFTER_V1)}
+    assert (found["old"].kind, found["old"].message) == ("skipped", "a project of 2026-fall")
+    assert found["now"].kind == "frozen"
+
+
 def test_a_renamed_project_is_told_its_name(root):
     freeze(root, "v1", moment=AFTER_V1)
     shutil.move(root / "projects" / "alpha", root / "projects" / "omega")

@@ -144,6 +144,15 @@ def test_goals_are_counted_from_the_results(root):
     assert state(root, "2027-02-15").goals == 0
 
 
+def test_projects_of_other_semesters_wait_for_nobody(root):
+    path = root / "projects" / "alpha" / "project.toml"
+    text = path.read_text()
+    write(path, 'semester = "2027-spring"\n' + text)
+    assert state(root, "2027-02-15").state == "v1 open"
+    write(path, 'semester = "2026-fall"\n' + text)
+    assert (state(root, "2027-02-15").state, state(root, "2027-02-15").turn) == ("published", ())
+
+
 def test_broken_files_are_noted_and_nothing_else_stops(root):
     write_project(root, "beta")
     write(root / "projects" / "beta" / "project.toml", "schema = \n")
