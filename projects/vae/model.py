@@ -70,6 +70,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Give E[x|z], (..., *event_shape), for z (..., d)."""
+        self._check_codes(z)
         return self.decoder.mean(z).unflatten(-1, self.event_shape)
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
@@ -81,7 +82,12 @@ class VAE(nn.Module):
 
         Returns:
             (B,), or (K, B), in nats.
+
+        Raises:
+            ValueError: for a wrong shape, or x other than 0 and 1 where the decoder is Bernoulli;
+                `elbo` and `log_weights` do the same.
         """
+        self._check_codes(z, len(x))
         return self.decoder.log_prob(self._flatten(x), z)
 
     def kl_divergence(self, x: Tensor) -> Tensor:
@@ -157,14 +163,24 @@ class VAE(nn.Module):
 
     def sample_prior(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """Draw n latent vectors z ~ N(0, I), (n, d); `decode` turns them into smooth pictures."""
+        if n < 0:
+            raise ValueError(f"n is {n}, expected at least 0")
         return normal_like(self.encoder.mean_head.bias.expand(n, -1), generator)
 
     def _flatten(self, x: Tensor) -> Tensor:
-        """Check x once and give it as (B, D)."""
+        """Check x once and give it as (B, D); Booleans and integers in the type of the weights."""
         if tuple(x.shape[1:]) != self.event_shape:
             wanted = ", ".join(["B", *map(str, self.event_shape)])
             raise ValueError(f"x has shape {tuple(x.shape)}, expected ({wanted})")
-        return x.flatten(1)
+        like = x if x.is_floating_point() else self.encoder.mean_head.bias
+        return x.flatten(1).to(like.dtype)
+
+    def _check_codes(self, z: Tensor, *batch: int) -> None:
+        """Raise ValueError unless z has shape (..., *batch, d)."""
+        wanted = (*batch, self.latent_size)
+        if z.shape[-len(wanted) :] != wanted:
+            expected = ", ".join(["...", *map(str, wanted)])
+            raise ValueError(f"z has shape {tuple(z.shape)}, expected ({expected})")
 
     def _noise(
         self, mean: Tensor, num_samples: int, generator: Generator | None, noise: Tensor | None

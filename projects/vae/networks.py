@@ -104,7 +104,11 @@ class BernoulliMLP(nn.Module):
 
         Returns:
             (..., B) in nats. Without gradients it takes the fast way of `cached_log_prob`.
+
+        Raises:
+            ValueError: if an element of x is not 0 or 1.
         """
+        check_binary(x)
         if torch.is_grad_enabled() or z.dim() == 2:
             return bernoulli_log_prob(x, self(z))
         rows = max(1, CACHED_ROWS // max(1, len(x)))
@@ -167,6 +171,13 @@ def glorot(module: nn.Module, generator: Generator | None) -> None:
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
+
+
+def check_binary(x: Tensor) -> None:
+    """Raise ValueError if an element is not 0 or 1: of a grey one the sum is no log-probability."""
+    wrong = (x != 0) & (x != 1)
+    if wrong.any():
+        raise ValueError(f"x holds {x[wrong][0].item():g}, expected 0 and 1: binarise it first")
 
 
 def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:

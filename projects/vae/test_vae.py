@@ -286,6 +286,38 @@ def test_wrong_sizes_are_named():
         VAE((4,), 2, hidden_sizes=(0,))
 
 
+@pytest.mark.parametrize("value", [0.5, -1.0, 255.0, math.nan])
+@pytest.mark.parametrize("with_gradient", [True, False])
+def test_what_is_not_binary_has_no_bernoulli_likelihood(value, with_gradient):
+    """Grey pixels would give a bound, even one above zero, where a mass has none."""
+    model = VAE((4,), 2, (4,), generator=seeded(31))
+    x = torch.zeros(3, 4)
+    x[1, 2] = value
+    with torch.set_grad_enabled(with_gradient):
+        for bound in (model.elbo, model.log_weights):
+            with pytest.raises(ValueError, match=f"x holds {value:g}, expected 0 and 1"):
+                bound(x, num_samples=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
+def test_bits_of_any_type_are_zeros_and_ones(dtype):
+    model = VAE((4,), 2, (4,), generator=seeded(31))
+    x = torch.tensor([[0.0, 1.0, 1.0, 0.0]])
+    noise = torch.ones(1, 1, 2)
+    assert torch.equal(model.elbo(x.to(dtype), noise=noise), model.elbo(x, noise=noise))
+
+
+def test_codes_that_do_not_belong_to_the_images_are_refused():
+    model = VAE((4,), 3, (8,), generator=seeded(31))
+    with pytest.raises(ValueError, match=r"z has shape \(5, 3\), expected \(..., 1, 3\)"):
+        model.log_likelihood(torch.ones(1, 4), torch.zeros(5, 3))
+    with pytest.raises(ValueError, match=r"z has shape \(2, 4\), expected \(..., 3\)"):
+        model.decode(torch.zeros(2, 4))
+    with pytest.raises(ValueError, match="n is -1, expected at least 0"):
+        model.sample(-1)
+    assert model.log_likelihood(torch.ones(0, 4), torch.zeros(7, 0, 3)).shape == (7, 0)
+
+
 # --- train.py ------------------------------------------------------------------------------------
 
 
