@@ -286,7 +286,7 @@ def test_wrong_sizes_are_named():
         VAE((4,), 2, hidden_sizes=(0,))
 
 
-@pytest.mark.parametrize("value", [0.5, -1.0, 255.0, math.nan])
+@pytest.mark.parametrize("value", [0.5, -1.0, 255.0, math.nan, math.inf])
 @pytest.mark.parametrize("with_gradient", [True, False])
 def test_what_is_not_binary_has_no_bernoulli_likelihood(value, with_gradient):
     """Grey pixels would give a bound, even one above zero, where a mass has none."""
