@@ -7,7 +7,10 @@ import math
 import pytest
 import torch
 
+from common.config import override
+from common.data import Dataset
 from common.data.registry import get_info
+from common.training import Run
 from projects.real_nvp.couplings import (
     AffineCoupling,
     BatchNorm,
@@ -18,8 +21,8 @@ from projects.real_nvp.couplings import (
     unsqueeze,
 )
 from projects.real_nvp.model import RealNVP, image_real_nvp, vector_real_nvp
-from projects.real_nvp.networks import MLP, WeightNormConv2d
-from projects.real_nvp.train import PRESETS
+from projects.real_nvp.networks import MLP, ResidualBlock, ResidualNet, WeightNormConv2d
+from projects.real_nvp.train import PRESETS, build, load_data, mirrored, train, validation
 from tests import laws
 from tests.laws import seeded
 
@@ -159,6 +162,7 @@ def test_batch_norm_averages_running_and_batch_statistics():
     y, _ = layer(x)
     assert layer.mean.item() == 1.0  # 0.75 * 0 + 0.25 * 4
     assert layer.variance.item() == 1.75  # 0.75 * 1 + 0.25 * 4
+    assert BatchNorm(1).momentum == 0.9
     torch.testing.assert_close(y, (x - 1.0) / math.sqrt(1.75))
 
 
@@ -229,10 +233,108 @@ def test_weight_norm_ignores_the_length_of_the_direction():
     torch.testing.assert_close(layer(x), before)
 
 
-def test_log_prob_is_summed_in_single_precision_under_autocast():
-    model, x = tiny_image(), torch.randn(2, 1, 4, 4, generator=seeded(18))
+def test_weight_norm_is_that_of_torch_one_length_for_each_output_channel():
+    ours, reference = WeightNormConv2d(2, 3, 3), torch.nn.Conv2d(2, 3, 3, padding=1)
+    torch.nn.init.normal_(ours.gain, generator=seeded(16))
+    reference.load_state_dict({"weight": ours.weight, "bias": ours.bias})
+    torch.nn.utils.parametrizations.weight_norm(reference)
+    reference.parametrizations.weight.original0.data.copy_(ours.gain)
+    x = torch.randn(1, 2, 5, 5, generator=seeded(17))
+    torch.testing.assert_close(ours(x), reference(x))
+
+
+def test_residual_block_that_computes_nothing_is_the_identity():
+    block = ResidualBlock(3)
+    for parameter in (block.second.gain, block.second.bias):
+        torch.nn.init.zeros_(parameter)
+    h = torch.randn(2, 3, 4, 4, generator=seeded(18))
+    assert torch.equal(block(h), h)
+
+
+def test_mlp_alternates_linear_maps_and_relus():
+    network = MLP((2, 8, 8, 4), generator=seeded(21))
+    torch.nn.init.normal_(network.last.weight, generator=seeded(22))
+    first, second = network.hidden
+    reference = torch.nn.Sequential(first, torch.nn.ReLU(), second, torch.nn.ReLU(), network.last)
+    x = torch.randn(5, 2, generator=seeded(23))
+    torch.testing.assert_close(network(x), reference(x))
+
+
+def test_scale_and_shift_are_computed_in_single_precision_under_autocast():
+    network = ResidualNet(1, 4, 2, 1, generator=seeded(18))
+    torch.nn.init.normal_(network.last.gain, generator=seeded(19))
+    x = torch.randn(2, 1, 4, 4, generator=seeded(20))
     with torch.autocast("cpu", torch.bfloat16):
-        assert model.eval().log_prob(x).dtype == torch.float32
+        out = network(x)
+    assert out.dtype == torch.float32
+    assert (out != out.bfloat16()).any(), "more than bfloat16's digits"
+
+
+def test_image_model_has_the_couplings_widths_and_blocks_of_section_3_6():
+    model = image_real_nvp((1, 8, 8), num_scales=2, num_hidden=4, num_blocks=3, generator=seeded(0))
+    stages = (model.flow.fine, model.flow.coarse, model.flow.rest)
+    assert [len(stage.layers) for stage in stages] == [3, 3, 4]
+    assert [type(stage.mask) for stage in stages] == [
+        CheckerboardMask,
+        ChannelMask,
+        CheckerboardMask,
+    ]
+    for stage, width in zip(stages, (4, 4, 8), strict=True):
+        for layer in stage.layers:
+            assert layer.network.first.weight.shape[0] == width
+            assert len(layer.network.blocks) == 3
+            assert layer.batch_norm is not None
+
+
+def test_image_model_without_batch_norm_has_none():
+    model = image_real_nvp(
+        (1, 4, 4), num_scales=2, num_hidden=4, num_blocks=1, batch_norm=False, generator=seeded(0)
+    )
+    assert not any(isinstance(module, BatchNorm) for module in model.modules())
+
+
+def smoke(tmp_path, *assignments) -> tuple[RealNVP, Dataset]:
+    """The smoke preset with some of its fields changed, trained, and its data."""
+    config = override(PRESETS["smoke"], assignments)
+    return train(config, Run(tmp_path, progress=False)).eval(), load_data(config)
+
+
+def test_validation_is_the_negative_log_likelihood_per_dimension():
+    data = load_data(PRESETS["smoke"])
+    model = build(PRESETS["smoke"], data, generator=seeded(0)).eval()
+    with torch.no_grad():
+        expected = -model.log_prob(data.valid.tensor()).double().mean().item() / 64
+        assert validation(model, data) == pytest.approx(expected, rel=1e-5)
+
+
+def test_training_raises_the_likelihood(tmp_path):
+    before, data = smoke(tmp_path / "before", "steps=1")
+    after, _ = smoke(tmp_path / "after", "steps=40")
+    with torch.no_grad():
+        assert validation(after, data) < validation(before, data) - 0.1  # nats per dimension
+
+
+def test_the_penalty_shrinks_the_scales(tmp_path):
+    def length(model):
+        return sum(p.square().sum() for n, p in model.named_parameters() if n.endswith("gain"))
+
+    free, _ = smoke(tmp_path / "free", "scale_penalty=0")
+    shrunk, _ = smoke(tmp_path / "shrunk", "scale_penalty=0.1")
+    assert length(shrunk) < length(free)
+
+
+def test_the_constant_of_the_logit_is_the_config_s():
+    pixels = load_data(override(PRESETS["smoke"], ["alpha=0.2"])).test.tensor()
+    ends = torch.tensor([0.2, 0.8]).logit()
+    torch.testing.assert_close(torch.stack((pixels.min(), pixels.max())), ends, atol=0.01, rtol=0)
+
+
+def test_flips_are_left_to_right_and_of_about_half_the_images():
+    x = torch.randn(1000, 1, 2, 3, generator=seeded(24))
+    y = mirrored(x, seeded(25))
+    same, flipped = ((y == z).flatten(1).all(1) for z in (x, x.flip(-1)))
+    assert (same ^ flipped).all()
+    assert 400 < flipped.sum() < 600
 
 
 def test_the_paper_penalises_scales_beside_the_nats_of_an_image():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 from torch.optim import Adam
 
 from common.data import Compose, Dataset, Logit, Scale, UniformDequantisation, load
@@ -30,7 +31,9 @@ class Config:
     learning_rate: float = 1e-3  # Sec. 4.1: Adam with default hyper-parameters
     warmup_steps: int = 0
     final_rate: float = 1.0  # multiplier at the end of the cosine; 1 is the paper's constant rate
-    scale_penalty: float = 5e-5 / 3072  # Sec. 4.1: L2 on the weight scales; the loss is per dimension
+    scale_penalty: float = (
+        5e-5 / 3072
+    )  # Sec. 4.1: L2 on the weight scales; the loss is per dimension
     clip_norm: float | None = None
     steps: int = 800_000
     validate_every: int = 781  # steps
@@ -129,14 +132,19 @@ def train(config: Config, run: Run) -> RealNVP:
         if config.fresh_samples:
             x = data.density.sample(len(x), generator=run.generator).to(x)
         if config.flip:
-            coin = torch.rand(len(x), 1, 1, 1, generator=run.generator, device=x.device) < 0.5
-            x = torch.where(coin, x.flip(-1), x)
+            x = mirrored(x, run.generator)
         nll_nats_per_dim = -model.log_prob(x).mean() / data.num_dims
         loss = nll_nats_per_dim
         if config.scale_penalty:
             loss = loss + config.scale_penalty * sum(gain.square().sum() for gain in gains)
         run.step(loss, optimiser, nll_nats_per_dim=nll_nats_per_dim)
     return run.best(model)
+
+
+def mirrored(x: Tensor, generator: torch.Generator) -> Tensor:
+    """The images (B, C, H, W), each left-right mirrored with probability one half (Sec. 4.1)."""
+    coin = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) < 0.5
+    return torch.where(coin, x.flip(-1), x)
 
 
 def validation(model: RealNVP, data: Dataset) -> float:
