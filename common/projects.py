@@ -201,6 +201,14 @@ def read_project(folder: Path) -> Project:
     )
 
 
+def takes_part(root: Path, slug: str, semester: str) -> bool:
+    """Whether a project goes through the cycle of this semester: it names this one, or none."""
+    try:
+        return read_project(root / "projects" / slug).semester in (None, semester)
+    except ProjectError:
+        return True
+
+
 def run_folder(slug: str, preset: str, *, seed: int = 0, variant: str = "") -> Path:
     """Where a training run of this project, preset, seed and variant keeps its files."""
     name = "-".join(part for part in (preset, variant, f"seed{seed}") if part)

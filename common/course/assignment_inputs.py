@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from common.course.candidates import Instance, Reviewer, Work
+from common.course.cycle import read_cycle
 from common.course.git import GitError, Repository
 from common.course.private import Roster, read_bids, read_conflicts, read_roster
 from common.course.records import FrozenVersion, read_frozen
 from common.errors import UserError
+from common.projects import takes_part
 
 CODE = (".py", ".ipynb")
 NOTHING = "a an and deep for generative learning model models networks neural of the with"
@@ -115,8 +117,11 @@ def read_inputs(
 def frozen_works(root: Path, withdrawn: set[str]) -> tuple[tuple[Work, ...], list[str]]:
     """The projects whose version 1 is frozen and holds code, and why the others are left out."""
     repository = Repository(root)
+    semester = read_cycle(root).semester
     entries = [
-        v for v in read_frozen(root).version if v.version == "v1" and v.slug not in withdrawn
+        v
+        for v in read_frozen(root).version
+        if v.version == "v1" and v.slug not in withdrawn and takes_part(root, v.slug, semester)
     ]
     listings = Listings(repository)
     works, notes = [], []
@@ -133,7 +138,7 @@ def frozen_works(root: Path, withdrawn: set[str]) -> tuple[tuple[Work, ...], lis
         works.append(work_of(root, entry, listings))
     recorded = {entry.slug for entry in entries} | withdrawn
     for path in sorted(root.glob("projects/*/project.toml")):
-        if path.parent.name not in recorded:
+        if path.parent.name not in recorded and takes_part(root, path.parent.name, semester):
             notes.append(f"{path.parent.name}: version 1 is not frozen; not assigned")
     return tuple(works), notes
 

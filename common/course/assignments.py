@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.course.assignment_inputs import Inputs, read_inputs
-from common.course.cycle import read_cycle
+from common.course.cycle import CYCLE_FILE, read_cycle
 from common.course.git import Repository
 from common.course.matching import Matching, match
 from common.course.private import private_folder
@@ -50,7 +50,12 @@ class Plan:
 
 def plan_assignment(root: Path, *, seed: int = 0, per_project: int | None = None) -> Plan:
     """The first assignment of a semester; raises UserError if there is one already."""
-    before = read_assignments(root)
+    before, semester = read_assignments(root), read_cycle(root).semester
+    if before.pair and before.semester != semester:
+        raise UserError(
+            f"{ASSIGNMENTS_FILE} is of {before.semester!r}, and {CYCLE_FILE} of {semester!r}; a new "
+            f"semester begins without it: git rm {ASSIGNMENTS_FILE}"
+        )
     if before.pair:
         raise UserError(
             f"{ASSIGNMENTS_FILE} exists ({len(before.pair)} pairs, seed {before.seed}) and is not "

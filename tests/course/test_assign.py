@@ -318,3 +318,17 @@ def test_topics_are_words_that_say_something():
         "normalizing",
         "the deep normalizing flows",
     }
+
+
+def test_projects_of_other_semesters_are_not_assigned_again(root):
+    path = root / "projects" / "vae" / "project.toml"
+    write(path, 'semester = "2026-fall"\n' + path.read_text())
+    assert {pair.project for pair in plan_assignment(root).after.pair} == set(SLUGS) - {"vae"}
+
+
+def test_a_new_semester_begins_without_the_old_assignment(root):
+    write_plan(root, plan_assignment(root))
+    path = root / "reviews" / "cycle.toml"
+    write(path, path.read_text().replace("2027-spring", "2028-spring"))
+    with pytest.raises(UserError, match=r"is of '2027-spring'.*git rm reviews/assignments\.toml"):
+        plan_assignment(root)
