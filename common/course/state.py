@@ -6,7 +6,7 @@ published; or withdrawn, where assignments.toml says so. Git is asked only where
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -71,8 +71,13 @@ class ProjectState:
     goals_met: int = 0
     goals: int = 0
     note: str = ""
-    is_answered: bool = False
-    days: float | None = field(default=None)
+    days: float | None = None
+    response: Path | None = None
+
+    @cached_property
+    def is_answered(self) -> bool:
+        """Whether the response answers every finding; read only where it is asked for."""
+        return self.response is not None and is_answered(self.response, self.reviews)
 
     @property
     def open_findings(self) -> dict[str, int]:
@@ -146,9 +151,8 @@ def project_state(course: Course, slug: str) -> ProjectState:
     """The state of one project."""
     reviews = tuple(review_state(course, slug, key) for key in course.reviewers.get(slug, []))
     path = response_path(course.root, slug)
-    has_response = path.exists()
-    answered = has_response and is_answered(path, reviews)
-    state, turn, deadline = place_in_cycle(course, slug, reviews, has_response, answered)
+    response = path if path.exists() else None
+    state, turn, deadline = place_in_cycle(course, slug, reviews, response)
     folder = course.root / "projects" / slug
     try:
         project = read_project(folder)
@@ -169,8 +173,8 @@ def project_state(course: Course, slug: str) -> ProjectState:
         goals_met=met,
         goals=goals,
         note=note,
-        is_answered=answered,
         days=None if due is None else (due - course.moment).total_seconds() / 86400,
+        response=response,
     )
 
 
@@ -178,8 +182,7 @@ def place_in_cycle(
     course: Course,
     slug: str,
     reviews: Sequence[ReviewState],
-    has_response: bool,
-    answered: bool,
+    response: Path | None,
 ) -> tuple[str, tuple[str, ...], str | None]:
     """State, whose turn it is, and the deadline that they have."""
     if course.is_published:
@@ -192,11 +195,11 @@ def place_in_cycle(
     if not reviews:
         return ("v2 frozen" if is_frozen else "v1 frozen"), (INSTRUCTOR,), "v1"
     if is_frozen:
-        return after_version_2(course, reviews, answered)
+        return after_version_2(course, reviews, response)
     missing = tuple(review.reviewer for review in reviews if not review.is_in)
     if missing:
         return "under review", missing, "review"
-    return ("responding" if has_response else "reviewed"), (who_has_it(course, "v2"),), "v2"
+    return ("responding" if response else "reviewed"), (who_has_it(course, "v2"),), "v2"
 
 
 def before_version_1(course: Course) -> tuple[str, tuple[str, ...], str]:
@@ -214,11 +217,12 @@ def who_has_it(course: Course, version: str) -> str:
 
 
 def after_version_2(
-    course: Course, reviews: Sequence[ReviewState], answered: bool
+    course: Course, reviews: Sequence[ReviewState], response: Path | None
 ) -> tuple[str, tuple[str, ...], str | None]:
     """The state of a project whose version 2 is frozen."""
     waiting = tuple(review.reviewer for review in reviews if not review.is_verified)
     if waiting:
+        answered = response is not None and is_answered(response, reviews)
         owes_answers = not answered and any(review.findings for review in reviews)
         return "v2 frozen", (DEVELOPERS, *waiting) if owes_answers else waiting, "demos"
     if course.cycle.dates.publication is not None and course.is_past("publication"):
