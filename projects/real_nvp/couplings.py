@@ -93,7 +93,7 @@ class BatchNorm(nn.Module):
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (C,) and variance + eps (C,) that ``forward`` uses, the running ones updated."""
-        if not self.training:
+        if not self.training or len(x) == 0:  # an empty batch has no statistics
             return self.mean, self.variance + self.eps
         variance, mean = batch_var_mean(x, [0, *range(2, x.ndim)])
         mean = torch.lerp(mean, self.mean, self.momentum)

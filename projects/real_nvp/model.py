@@ -31,7 +31,10 @@ from projects.real_nvp.networks import MLP, ResidualNet
 class RealNVP(nn.Module):
     """A stack of bijections with a standard normal prior: density, sampler, exact latents.
 
-    Build one with :func:`vector_real_nvp` or :func:`image_real_nvp`.
+    Build one with :func:`vector_real_nvp` or :func:`image_real_nvp`. With batch normalisation an
+    example has a density of its own in evaluation mode alone, so call ``eval()`` after training: in
+    training mode, which a new model is in, it depends on the batch, and each pass from data to
+    latents moves the running statistics (App. E).
 
     Args:
         shape: one example, (D,) or (C, H, W).

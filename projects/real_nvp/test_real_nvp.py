@@ -186,6 +186,14 @@ def test_batch_norm_in_evaluation_is_fixed():
     torch.testing.assert_close(layer.inverse(layer(x)[0])[0], x)
 
 
+def test_an_empty_batch_leaves_the_statistics_alone():
+    model = tiny_image().train()
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    assert model.log_prob(torch.zeros(0, 1, 4, 4)).shape == (0,)
+    for name, value in model.named_buffers():
+        assert torch.equal(value, before[name]), name
+
+
 def test_factored_out_half_is_not_touched_by_the_coarser_scales():
     model = tiny_image((1, 4, 4))
     for parameter in model.parameters():
