@@ -22,6 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     new.add_argument("slug", metavar="SLUG", help="the project")
     new.add_argument("--reviewer", default="", metavar="KEY", help="your public key")
     new.add_argument("--ci", type=Path, metavar="FILE", help="record of CI (default build/ci.json)")
+    new.add_argument("--print", action="store_true", help="print it, write nothing")
     check = actions.add_parser("check", help="say what is wrong with reviews and answers")
     check.add_argument(
         "names", nargs="*", metavar="SLUG|FILE", help="projects or files (default: all)"
@@ -46,9 +47,12 @@ def run(args: Namespace) -> int:
 
 def new(root: Path, args: Namespace) -> int:
     """`dgm review new`."""
-    from common.course.review_draft import new_review
+    from common.course.review_draft import assigned_reviewer, draft, new_review
     from common.course.review_text import shown
 
+    if args.print:
+        print(draft(root, args.slug, args.reviewer or assigned_reviewer(root, args.slug), args.ci))
+        return 0
     path = new_review(root, args.slug, args.reviewer, args.ci)
     print(f"wrote {shown(path)}: the frozen commit, the goals and what programs found are in it.")
     print(f"next: fill in what is marked FILL-IN, then dgm review check {args.slug}")

@@ -60,7 +60,7 @@ def missing_items(path: str, line: int, seen: set[str]) -> Iterator[Problem]:
     if len(missing) > 5:
         named = ", ".join(item.id for item in missing[:3])
         message = f"the checklist lacks {len(missing)} of its {len(ITEMS)} items: {named}, ..."
-        hint = "copy them from what `dgm review new` writes"
+        hint = "copy them from `dgm review new SLUG --print`, which writes nothing"
         yield Problem(path, line, "review.checklist", message, hint)
         return
     for item in missing:

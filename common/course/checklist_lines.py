@@ -10,7 +10,7 @@ ITEM = re.compile(
     r"^\s{0,3}(?:[-*+•]\s*)?\[\s*([^\]\s]{0,2})\s*\]\s*[*_`]*([\w.-]*)[*_`]*\s*[:：]?\s*(.*)$"
 )
 ANSWER = re.compile(r"(?:^|\s)(?:--+|—|–)(?:\s|$)")
-LEADING_DASH = re.compile(r"^\s*(?:--+|—|–)\s?")
+LEADING_DASH = re.compile(r"^(?:--+|—|–)\s*")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ def read_checklist(document: Document, start: int, end: int) -> tuple[ChecklistI
     starts: list[tuple[int, re.Match[str]]] = []
     for index in range(start, end):
         line = document.lines[index]
-        if "[" in line and not document.fenced[index] and (match := ITEM.match(line)):
+        match = ITEM.match(line) if "[" in line and not document.fenced[index] else None
+        if match and ("." in match[2] or word(match[1]) in MARKS):
             starts.append((index, match))
     ends = [index for index, _ in starts[1:]] + [end]
     return tuple(
@@ -49,10 +50,11 @@ def read_item(document: Document, index: int, match: re.Match[str], end: int) ->
         message = f"the mark is [{match[1]}], expected [x] (yes), [ ] (no) or [-] (not applicable)"
         document.tell(index + 1, "review.mark", message)
         mark = "unknown"
-    answer = ANSWER.search(match[3])
+    is_answered = "--" in match[3] or "—" in match[3] or "–" in match[3]
+    answer = ANSWER.search(match[3]) if is_answered else None
     reason = [match[3][answer.end() :].strip()] if answer else []
     for line in document.lines[index + 1 : end]:
-        if not TITLE.match(line):
-            reason.append(LEADING_DASH.sub("", line).strip())
+        if line and not ("#" in line and TITLE.match(line)):
+            reason.append(LEADING_DASH.sub("", line.strip(), count=1))
     identity = word(match[2]).rstrip(".")
     return ChecklistItem(identity, mark, "\n".join(part for part in reason if part), index + 1)

@@ -10,7 +10,7 @@ from common.course.problems import Problem
 from common.course.records import read_assignments
 from common.course.response_checks import check_response
 from common.course.review_history import history_problems
-from common.course.review_similarity import similar_to
+from common.course.review_similarity import Corpus, similar_to
 from common.course.review_text import is_open, one_of, open_places, private_places, shorten, shown
 from common.course.review_versions import developers
 from common.course.reviews import Finding, Review, read_review
@@ -34,8 +34,11 @@ WORD = re.compile(r"\w+")
 LEAST_WORDS = 5  # of evidence
 
 
-def check_review(root: Path, path: Path) -> list[Problem]:
-    """Everything that is wrong with a review, against the repository at `root`."""
+def check_review(root: Path, path: Path, others: Corpus | None = None) -> list[Problem]:
+    """Everything that is wrong with a review, against the repository at `root`.
+
+    `others` are the texts of all reviews (review_similarity.corpus), where many are checked.
+    """
     review = read_review(path)
     return [
         *review.problems,
@@ -48,7 +51,7 @@ def check_review(root: Path, path: Path) -> list[Problem]:
         *history_problems(root, review),
         *open_places(path),
         *private_places(path),
-        *similar_to(root, review),
+        *similar_to(root, review, others),
         *all_yes_problems(review),
     ]
 

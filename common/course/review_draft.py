@@ -31,13 +31,22 @@ def new_review(root: Path, slug: str, reviewer: str = "", ci: Path | None = None
     Raises UserError, and writes nothing, if the project is not frozen, the reviewer is not assigned
     or develops it, or the review exists.
     """
-    version = frozen_version(root, slug, "v1")
+    frozen_version(root, slug, "v1")
     reviewer = reviewer or only_reviewer(root, slug)
-    refuse_reviewer(root, slug, reviewer)
     path = root / "reviews" / slug / f"{reviewer}.md"
-    refuse_existing(path, f"`dgm review check {slug}` says what it lacks")
+    text = draft(root, slug, reviewer, ci)
+    hint = f"`dgm review check {slug}` says what it lacks, `dgm review new --print` shows a new one"
+    refuse_existing(path, hint)
+    write_text(path, text)
+    return path
+
+
+def draft(root: Path, slug: str, reviewer: str, ci: Path | None = None) -> str:
+    """The text of a new review; raises UserError as `new_review` does, but for a file that exists."""
+    version = frozen_version(root, slug, "v1")
+    refuse_reviewer(root, slug, reviewer)
     found = version_one(root, slug, str(version.commit))
-    text = filled(
+    return filled(
         root,
         "review.md",
         project=slug,
@@ -48,8 +57,6 @@ def new_review(root: Path, slug: str, reviewer: str = "", ci: Path | None = None
         checklist=checklist_text(found),
         areas=", ".join(AREAS),
     )
-    write_text(path, text)
-    return path
 
 
 def frozen_version(root: Path, slug: str, name: str) -> Version:
@@ -90,6 +97,12 @@ def only_reviewer(root: Path, slug: str) -> str:
         f"{slug} waits for {', '.join(waiting)}; say who you are: "
         f"dgm review new {slug} --reviewer {waiting[0]}"
     )
+
+
+def assigned_reviewer(root: Path, slug: str) -> str:
+    """The only assigned reviewer, else the only one who has no review yet."""
+    assigned = read_assignments(root).reviewers(slug)
+    return assigned[0] if len(assigned) == 1 else only_reviewer(root, slug)
 
 
 def refuse_reviewer(root: Path, slug: str, reviewer: str) -> None:

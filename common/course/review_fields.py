@@ -22,13 +22,15 @@ class Value:
     @property
     def text(self) -> str:
         """The field as one text: later lines without their common indentation."""
-        if len(self.parts) == 1:
-            return self.parts[0].strip()
-        rest = [part.expandtabs(4) for part in self.parts[1:]]
-        indents = [len(part) - len(part.lstrip()) for part in rest if part.strip()]
-        cut = min(indents, default=0)
         first = self.parts[0].strip() if self.parts else ""
-        return "\n".join([first, *(part[cut:].rstrip() for part in rest)]).strip()
+        if len(self.parts) < 2:
+            return first
+        rest = [part.rstrip() for part in self.parts[1:]]
+        while rest and not rest[-1]:
+            rest.pop()
+        rest = [part.expandtabs(4) if "\t" in part else part for part in rest]
+        cut = min([len(part) - len(part.lstrip()) for part in rest if part], default=0)
+        return "\n".join([first, *(part[cut:] for part in rest)]).strip()
 
 
 def read_values(
@@ -44,7 +46,8 @@ def read_values(
     depth: int | None = None
     for index in range(start, end):
         line = document.lines[index]
-        match = None if document.fenced[index] else FIELD.match(line)
+        is_text = (":" in line or "：" in line) and not document.fenced[index]
+        match = FIELD.match(line) if is_text else None
         if match and is_field(match, depth, known, found):
             name = word(match[3])
             if name not in known:

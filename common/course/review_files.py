@@ -8,6 +8,7 @@ from common.course.problems import Problem
 from common.course.response_checks import check_response
 from common.course.responses import response_path
 from common.course.review_checks import check_review
+from common.course.review_similarity import corpus
 from common.course.reviews import is_review, review_paths
 from common.course.verification_checks import check_verification
 from common.course.verifications import SUFFIX, verification_paths
@@ -56,13 +57,14 @@ def project_files(root: Path, slug: str) -> list[Path]:
 def check_files(root: Path, files: Iterable[Path]) -> list[Problem]:
     """What is wrong with each file, by what it is."""
     problems: list[Problem] = []
+    others = corpus(root)
     for path in files:
         if path.name == "response.md":
             problems += check_response(root, path.resolve().parent.name)
         elif path.name.endswith(SUFFIX):
             problems += check_verification(root, path)
         elif is_review(path):
-            problems += check_review(root, path)
+            problems += check_review(root, path, others)
         else:
             message = "is no review, response or verification, by its name"
             problems.append(Problem(path.name, 0, "review.file", message))

@@ -6,7 +6,7 @@ words stand in the other.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -19,6 +19,7 @@ RUN = 5
 LEAST_RUNS = 25
 ALIKE = 0.5
 WORD = re.compile(r"[^\W_]+")
+Corpus = Mapping[Path, frozenset[int]]
 
 
 def prose(review: Review) -> str:
@@ -62,26 +63,29 @@ def all_reviews(root: Path) -> list[Path]:
     return [path for folder in folders for path in review_paths(root, folder.name)]
 
 
-def similar_to(root: Path, review: Review) -> list[Problem]:
-    """The reviews of the tree that are nearly the same as one."""
+def corpus(root: Path) -> Corpus:
+    """The runs of every review of the tree, read once."""
+    return {path.resolve(): runs(prose(read_review(path))) for path in all_reviews(root)}
+
+
+def similar_to(root: Path, review: Review, texts: Corpus | None = None) -> list[Problem]:
+    """The reviews of the tree that are nearly the same as one; `texts` are theirs, if at hand."""
     own = runs(prose(review))
     if len(own) < LEAST_RUNS:
         return []
-    problems = []
-    for path in all_reviews(root):
-        if path.resolve() != review.path.resolve():
-            share = likeness(own, runs(prose(read_review(path))))
-            problems += [told(review.path, path, share)] if share >= ALIKE else []
-    return problems
+    return [
+        told(review.path, path, share)
+        for path, text in (corpus(root) if texts is None else texts).items()
+        if path != review.path.resolve() and (share := likeness(own, text)) >= ALIKE
+    ]
 
 
-def similar_reviews(root: Path, paths: Iterable[Path] | None = None) -> list[Problem]:
+def similar_reviews(root: Path) -> list[Problem]:
     """Every pair of reviews of the tree that are nearly the same, told once."""
-    chosen = all_reviews(root) if paths is None else list(paths)
-    texts = [(path, runs(prose(read_review(path)))) for path in chosen]
+    pairs = combinations(corpus(root).items(), 2)
     return [
         told(one, other, share)
-        for (one, a), (other, b) in combinations(texts, 2)
+        for (one, a), (other, b) in pairs
         if (share := likeness(a, b)) >= ALIKE
     ]
 

@@ -23,7 +23,7 @@ from common.course.problems import Problem
 from common.projects import FILL
 
 TITLE = re.compile(r"^( {0,3})(#{1,6})(?!#)(\s*)(.*?)\s*#*\s*$")
-STRONG_SEPARATOR = re.compile(r"\s*[·•∙‧・|–—]\s*|\s+-{1,3}\s+|\s*:\s+")
+STRONG_SEPARATOR = re.compile(r"[·•∙‧・|–—]|\s-{1,3}\s|:\s")
 FINDING_ID = re.compile(r"F[\s_-]?0*(\d{1,4})", re.IGNORECASE)
 FINDING_IDS = re.compile(
     r"(?<!\w)F0*(\d{1,4})(?!\w|\.\d|[\s-]?(?:score|measure))", re.IGNORECASE | re.ASCII
@@ -173,7 +173,7 @@ def plain_lines(
             else:
                 fenced[index:end] = [True] * (end - index)
                 index = end
-        elif line.lstrip().startswith("<!--"):
+        elif "<!--" in line and line.lstrip().startswith("<!--"):
             end = next((i for i in range(index, len(lines)) if "-->" in lines[i]), None)
             if end is None:
                 message = "the comment that begins here is never closed"
@@ -191,7 +191,12 @@ def plain_lines(
 def end_of_code(lines: list[str], start: int, mark: str) -> int | None:
     """The index after the line that closes a block of code; None if none does."""
     for index in range(start + 1, len(lines)):
-        if (found := FENCE.match(lines[index])) and not next_fence(mark, found[1], lines[index]):
+        line = lines[index]
+        if (
+            mark[0] in line
+            and (found := FENCE.match(line))
+            and not next_fence(mark, found[1], line)
+        ):
             return index + 1
     return None
 

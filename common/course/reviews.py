@@ -69,7 +69,7 @@ GAP = r"(?:\s*[·•∙‧・|–—:,]\s*|\s+-{1,3}\s+|\s+)"
 WORDS = re.compile(rf"^{GAP}?([^\s·•∙‧・|–—:,]+)(?:{GAP}([^\s·•∙‧・|–—:,]+)(?:{GAP}(.*))?)?$")
 FIRST_GAP = re.compile(r"^\s*(?:[·•∙‧・|–—:,]|-{1,3}(?=\s))?\s*")
 REMARK = re.compile(r"(?:^|\s)\([^()]*\)")
-PLACE_SEPARATOR = re.compile(r"\s*(?:;|\n)\s*|,\s+(?=[`\w./-]*[A-Za-z])")
+PLACE_SEPARATOR = re.compile(r"[;\n]|,\s+(?=[`\w./-]*[A-Za-z])")
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
+from common.course.answer_draft import respond, verify
 from common.course.git import Repository
 from common.course.records import Assignments, Frozen, FrozenVersion, Pair, toml_text
 from common.course.review_draft import new_review
 from common.projects import FILL
+
+RESPONSE = "reviews/toy/response.md"
+VERIFICATION = "reviews/toy/r-01.verification.md"
 
 PROJECT_TOML = """schema = "project/1"
 slug = "toy"
@@ -234,24 +235,30 @@ def good_review(
 PYTHON = 'python: "3.11", device: cpu, ran: [install, demo]'
 
 
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory):
-    """The repository as built, once."""
-    root = tmp_path_factory.mktemp("reviews") / "course"
-    root.mkdir()
-    build(root)
-    return root
+def answered(tree: Tree) -> None:
+    """A finished response: the draft, filled in."""
+    path, _ = respond(tree.root, "toy")
+    text = without_guidance(path.read_text())
+    good = [
+        f"- status: fixed\n- commits: {tree.fix[:10]}\n- reason: -\n",
+        "- status: declined\n- commits: -\n- reason: it is there, in the README\n",
+        "- status: duplicate\n- commits: -\n- reason: the same as r-01/F01\n",
+        "- status: cannot-reproduce\n- commits: -\n- reason: `dgm check toy` finds nothing here\n",
+    ]
+    for answer in good:
+        text = text.replace("- status: FILL-IN\n- commits: FILL-IN\n- reason: FILL-IN\n", answer, 1)
+    path.write_text(text)
 
 
-@pytest.fixture(scope="session")
-def reviewed(pristine, tmp_path_factory):
-    """The same with both reviews in, and a commit that mends model.py, tagged `fix`."""
-    root = tmp_path_factory.mktemp("reviewed") / "course"
-    shutil.copytree(pristine, root, symlinks=True)
-    tree = Tree(root)
-    good_review(tree, "r-01")
-    good_review(tree, "r-02", "Another reader saw it with other eyes")
-    tree.commit()
-    tree.replace("projects/toy/model.py", "x41 = 41", "x41 = -41")
-    tree.git("tag", "fix", tree.commit())
-    return root
+def without_guidance(text: str) -> str:
+    """A draft without the template's comment."""
+    return text[: text.index("<!--")] + text[text.index("-->") + 4 :]
+
+
+def verified(tree: Tree) -> None:
+    """A finished verification by r-01 of a frozen version 2."""
+    answered(tree)
+    tree.freeze(("v1", tree.v1), ("v2", tree.fix))
+    path = verify(tree.root, "toy", "r-01")
+    text = without_guidance(path.read_text()).replace("- F01: FILL-IN", "- F01: verified")
+    path.write_text(text.replace("- F02: FILL-IN", "- F02: accepts-reason"))

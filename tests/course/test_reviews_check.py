@@ -21,13 +21,13 @@ from common.course.review_checks import check_review
 from common.course.review_similarity import similar_reviews
 from common.course.reviews import AREAS, parse_review
 from common.projects import ROOT
-from tests.course.review_trees import FINDINGS, Tree, good_review, pristine  # noqa: F401
+from tests.course.review_trees import FINDINGS, Tree, good_review
 
 R1 = "reviews/toy/r-01.md"
 
 
 @pytest.fixture
-def tree(pristine, tmp_path):  # noqa: F811
+def tree(pristine, tmp_path):
     """A repository of its own, with a finished and committed review by r-01."""
     shutil.copytree(pristine, tmp_path / "course", symlinks=True)
     tree = Tree(tmp_path / "course")
@@ -282,7 +282,7 @@ def test_no_text_makes_the_check_raise(shared, data):
 
 
 @pytest.fixture(scope="module")
-def shared(pristine, tmp_path_factory):  # noqa: F811
+def shared(pristine, tmp_path_factory):
     """One repository for all examples."""
     root = tmp_path_factory.mktemp("shared") / "course"
     shutil.copytree(pristine, root, symlinks=True)
