@@ -124,8 +124,9 @@ def frozen_works(root: Path, withdrawn: set[str]) -> tuple[tuple[Work, ...], lis
         if v.version == "v1" and v.slug not in withdrawn and takes_part(root, v.slug, semester)
     ]
     listings = Listings(repository)
+    tables = repository.read_all([f"{entry.tree}:project.toml" for entry in entries])
     works, notes = [], []
-    for entry in entries:
+    for entry, table in zip(entries, tables, strict=True):
         files = listings.files(entry)
         if files is None:
             notes.append(
@@ -135,7 +136,7 @@ def frozen_works(root: Path, withdrawn: set[str]) -> tuple[tuple[Work, ...], lis
         elif not any(size and path.endswith(CODE) for path, size in files.items()):
             notes.append(f"{entry.slug}: version 1 has no code and no notebook; not assigned")
             continue
-        works.append(work_of(root, entry, listings))
+        works.append(work_of(root, entry, table))
     recorded = {entry.slug for entry in entries} | withdrawn
     for path in sorted(root.glob("projects/*/project.toml")):
         if path.parent.name not in recorded and takes_part(root, path.parent.name, semester):
@@ -176,15 +177,11 @@ class Listings:
             sizes[path] = int(size) if size.isdigit() else 0
         return sizes
 
-    def metadata(self, entry: FrozenVersion) -> bytes | None:
-        """project.toml as frozen, by the tree, which outlives a rebase."""
-        return self.repository.read(entry.tree, "project.toml")
 
-
-def work_of(root: Path, entry: FrozenVersion, listings: Listings) -> Work:
-    """The project as frozen; its present project.toml where that one cannot be read."""
+def work_of(root: Path, entry: FrozenVersion, frozen: bytes | None) -> Work:
+    """The project by project.toml as frozen; by the present one where that cannot be read."""
     present = root / "projects" / entry.slug / "project.toml"
-    texts = [listings.metadata(entry), present.read_bytes() if present.exists() else None]
+    texts = [frozen, present.read_bytes() if present.exists() else None]
     for text in texts:
         table = table_of(text)
         group = table.get("group") if isinstance(table.get("group"), dict) else {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.course.assignment_inputs import Inputs, read_inputs
+from common.course.candidates import Work
 from common.course.cycle import CYCLE_FILE, read_cycle
 from common.course.git import Repository
 from common.course.matching import Matching, match
@@ -154,18 +155,17 @@ def kept_pairs(
                 notes.append(
                     f"{slug}: {key}.md is begun and not finished; the file stays, unassigned"
                 )
-        elif is_own(inputs, key, slug):
+        elif is_own(inputs, key, works[slug]):
             notes.append(f"{slug}: {key} is in conflict now and gives it back")
         else:
             kept.add((key, slug))
     return kept, notes
 
 
-def is_own(inputs: Inputs, key: str, slug: str) -> bool:
+def is_own(inputs: Inputs, key: str, work: Work) -> bool:
     """Whether a project is the reviewer's own or in conflict with them."""
-    work = next(work for work in inputs.projects if work.slug == slug)
     is_developer = key in work.developers or work.group in inputs.groups.get(key, ())
-    return is_developer or (key, slug) in inputs.conflicts
+    return is_developer or (key, work.slug) in inputs.conflicts
 
 
 def is_finished(root: Path, slug: str, reviewer: str) -> bool:

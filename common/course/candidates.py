@@ -88,10 +88,12 @@ def arranged(instance: Instance, rng: np.random.Generator) -> Arrays:
             missing[column[slug]] -= 1
         if key in row:
             load[row[key]] += 1
+    missing = np.maximum(missing, 0)
+    allowed[:, missing == 0] = False
     needs = Needs(
         reviewers=[reviewer.key for reviewer in reviewers],
         projects=[work.slug for work in projects],
-        missing=np.maximum(missing, 0),
+        missing=missing,
         load=load,
         window=(0, 0),
     )

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -135,6 +136,22 @@ class Repository:
             return self.run("cat-file", "blob", f"{commit}:{path}")
         except GitError:
             return None
+
+    def read_all(self, names: Sequence[str]) -> list[bytes | None]:
+        """Many files' contents in one call, each named `commit:path` or `tree:path`."""
+        data = self.run("cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode())
+        found, start = [], 0
+        for _ in names:
+            end = data.index(b"\n", start)
+            about = data[start:end].rsplit(b" ", 2)
+            start = end + 1
+            if about[-1] == b"missing" or not about[-1].isdigit():
+                found.append(None)
+                continue
+            size = int(about[-1])
+            found.append(data[start : start + size] if about[-2] == b"blob" else None)
+            start += size + 1
+        return found
 
     def is_ancestor(self, commit: str, later: str) -> bool:
         """Whether `commit` is in the history of `later` (or is it)."""

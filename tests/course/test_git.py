@@ -140,3 +140,18 @@ def test_commands_work_on_the_repository_around_them(repository, monkeypatch, tm
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert (course_root() / "common" / "course" / "git.py").exists()
+
+
+def test_many_files_are_read_in_one_call(repository):
+    head = repository.head()
+    paths = repository.files(head)
+    names = [f"{head}:{path}" for path in paths]
+    wanted = [repository.read(head, path) for path in paths]
+    assert None not in wanted
+    assert repository.read_all([*names, f"{head}:no such file", f"{head}:projects", names[0]]) == [
+        *wanted,
+        None,
+        None,
+        wanted[0],
+    ]
+    assert repository.read_all([]) == []
