@@ -75,7 +75,7 @@ PRESETS = {
     # The pictures of Figure 4: a plane of digits.
     "manifold": Config(data="mnist", epochs=40, learning_rate=2e-3),
     # Burda et al. (2016), Section 5: 3^0 + ... + 3^7 = 3280 epochs with falling rates.
-    "paper": Config(
+    "burda2016": Config(
         data="mnist",
         latent_size=50,
         hidden_sizes=(200, 200),
