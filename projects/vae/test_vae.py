@@ -1,6 +1,9 @@
 """The laws that the VAE obeys, and what is special to the paper: its KL, its estimators, its limit."""
 
+import json
 import math
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -391,6 +394,75 @@ class StubRun:
 
     def best(self, model):
         return model
+
+
+def test_one_step_of_training_is_the_configured_one():
+    run = StubRun()
+    config = training.Config(
+        num_samples=3,
+        batch_size=7,
+        epochs=9,
+        learning_rate=0.25,
+        schedule="staircase",
+        adam_eps=0.5,
+    )
+    training.train(config, run)
+    assert len(run.split) == 1199
+    assert run.budget == {"batch_size": 7, "epochs": 9}
+    schedule = run.settings.pop("schedule")
+    assert schedule(1) == pytest.approx(0.1)  # a staircase of a single step; a cosine is at 0
+    assert run.settings == {"lr": 0.25, "optimiser_args": {"eps": 0.5}}
+    [(x, settings)] = run.calls
+    assert len(x) == 7
+    assert settings == {"num_samples": 3, "generator": run.generator}
+
+
+def test_who_trains_on_the_validation_split_does_not_choose_by_it():
+    run = StubRun()
+    training.train(training.Config(train_on_validation=True), run)
+    assert len(run.split) == 1199 + 299
+    assert run.validate is None
+
+
+def test_the_goal_was_trained_with_its_preset():
+    path = Path(training.__file__).parent / "results" / "dynamic-mnist.json"
+    result = json.loads(path.read_text())
+    assert json.loads(json.dumps(asdict(training.PRESETS[result["preset"]]))) == result["config"]
+
+
+def test_burda2016_is_their_section_5():
+    goal, theirs = training.PRESETS["mnist"], training.PRESETS["burda2016"]
+    schedule = {"epochs": 3280, "batch_size": 20, "learning_rate": 1e-3, "schedule": "staircase"}
+    assert theirs == replace(goal, **schedule, adam_eps=1e-4)
+
+
+def test_the_untrained_model_knows_the_pixel_means():
+    data = training.load_data(training.PRESETS["smoke"])
+    model = training.build(training.PRESETS["smoke"], data, generator=seeded(39))
+    with torch.no_grad():
+        model.decoder.logit_head.weight.zero_()
+        found = model.decode(torch.zeros(2))
+    means = data.train.x.float().mean(0) / 16
+    torch.testing.assert_close(found, means.clamp(1e-3, 1 - 1e-3))
+
+
+def test_layers_are_the_configured_ones_and_start_at_glorots_uniform_law():
+    config = training.Config(hidden_sizes=(50, 30), activation="relu")
+    model = training.build(config, training.load_data(config), generator=seeded(40))
+    relu = torch.nn.ReLU
+    assert widths(model.encoder.body) == [(64, 50), relu, (50, 30), relu]
+    assert widths(model.decoder.body) == [(2, 30), relu, (30, 50), relu]
+    for weight in (model.encoder.body[0].weight, model.decoder.body[2].weight):
+        bound = math.sqrt(6 / sum(weight.shape))
+        assert 0.95 * bound < weight.abs().max() <= bound
+        assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+    assert not model.encoder.body[0].bias.any()
+
+
+def widths(body):
+    """The sizes of the layers and the names of what stands between them."""
+    linear = torch.nn.Linear
+    return [tuple(m.weight.shape[::-1]) if isinstance(m, linear) else type(m) for m in body]
 
 
 def test_validation_happens_where_the_model_is():
