@@ -219,7 +219,7 @@ def test_a_response_that_is_missing_is_told_only_where_there_are_findings(tree):
         respond(tree.root, "toy")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_no_text_makes_the_checks_raise(shared, data):
     for path, check in ((RESPONSE, check_response), (VERIFICATION, check_verification)):

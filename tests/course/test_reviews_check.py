@@ -262,7 +262,7 @@ def test_the_checklist_is_sound():
             assert [(i.id, i.mark, i.reason) for i in read] == [(item.id, mark, "F03 — the reason")]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_no_text_makes_the_check_raise(shared, data):
     text = (shared.root / "good.md").read_text()
