@@ -85,6 +85,9 @@ class RealNVP(nn.Module):
                 f"expected a batch of shape (B, {', '.join(map(str, self.shape))}), "
                 f"got {tuple(x.shape)}"
             )
+        dtype = next(self.parameters()).dtype
+        if x.dtype != dtype:
+            raise ValueError(f"expected {dtype}, the dtype of the weights, got {x.dtype}")
 
 
 def vector_real_nvp(
@@ -143,13 +146,19 @@ def image_real_nvp(
     Args:
         shape: one image (C, H, W); H and W divisible by 2 ** num_scales.
         num_scales: at least 1.
-        num_hidden: feature maps of the first scale's conditioners; each scale has twice the last's.
-        num_blocks: residual blocks of each conditioner.
+        num_hidden: feature maps of the first scale's conditioners, at least 1; each scale has twice
+            the last's.
+        num_blocks: residual blocks of each conditioner, 0 or more.
         batch_norm: normalise each half after it was changed.
         generator: draws the initial weights.
     """
     channels, height, width = shape
-    if num_scales < 1 or height % 2**num_scales or width % 2**num_scales:
+    if num_scales < 1 or num_hidden < 1 or num_blocks < 0:
+        raise ValueError(
+            f"expected num_scales >= 1, num_hidden >= 1 and num_blocks >= 0, got {num_scales}, "
+            f"{num_hidden} and {num_blocks}"
+        )
+    if height % 2**num_scales or width % 2**num_scales:
         raise ValueError(
             f"num_scales={num_scales} halves an image {num_scales} times, and {height} x {width} "
             f"cannot be: use fewer scales, or pad the images"
