@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from common.config import override
+from common.config import ConfigError, override
 from common.data import Dataset
 from common.data.registry import get_info
 from common.training import Run
@@ -305,6 +305,28 @@ def smoke(tmp_path, *assignments) -> tuple[RealNVP, Dataset]:
     """The smoke preset with some of its fields changed, trained, and its data."""
     config = override(PRESETS["smoke"], assignments)
     return train(config, Run(tmp_path, progress=False)).eval(), load_data(config)
+
+
+@pytest.mark.parametrize(
+    ("preset", "assignment", "told"),
+    [
+        ("ring", "batch_norm=false", "ring, vectors, does not read batch_norm"),
+        ("ring", "alpha=0.3", "alpha; expected alpha=0.05"),
+        ("ring", "flip=true", "flip; expected flip=False"),
+        ("ring", "data=digits", "digits, images, does not read fresh_samples"),
+        ("digits", "num_couplings=4", "num_couplings; expected num_couplings=32"),
+    ],
+)
+def test_a_field_that_would_do_nothing_cannot_be_set(preset, assignment, told):
+    with pytest.raises(ConfigError, match=told):
+        override(PRESETS[preset], [assignment])
+
+
+def test_the_paper_s_model_can_be_built_and_evaluated():
+    shape = get_info(PRESETS["paper"].data).shape
+    model = build(PRESETS["paper"], get_info("cifar10"), generator=seeded(0)).eval()
+    assert sum(p.numel() for p in model.parameters()) == 13_099_940
+    assert model.log_prob(torch.zeros(1, *shape)).isfinite().all()
 
 
 def test_validation_is_the_negative_log_likelihood_per_dimension():

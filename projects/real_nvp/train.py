@@ -9,35 +9,50 @@ from torch import Tensor
 from torch.optim import Adam
 
 from common.data import Compose, Dataset, Logit, Scale, UniformDequantisation, load
+from common.data.registry import get_info
 from common.training import Run, cosine
 from projects.real_nvp.model import RealNVP, image_real_nvp, vector_real_nvp
+
+IMAGES_ONLY = ("alpha", "flip", "num_scales", "num_blocks", "num_hidden", "batch_norm")
+VECTORS_ONLY = ("num_couplings", "hidden_sizes", "fresh_samples")
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a training. The defaults are the paper's for CIFAR-10 (Sec. 4.1)."""
+    """Everything that decides a training. The defaults are the paper's for CIFAR-10, where it has one.
+
+    Raises ValueError where a field is set that the data's kind of model does not read.
+    """
 
     data: str = "cifar10"
-    alpha: float = 0.05  # Sec. 4.1: logit(alpha + (1 - alpha) x); here (1 - 2 alpha), symmetric
+    alpha: float = 0.05  # Sec. 4.1: logit(alpha + (1 - alpha) x); as released, (1 - 2 alpha)
     flip: bool = True  # Sec. 4.1: horizontal flips
     num_scales: int = 2  # Sec. 4.1: CIFAR-10 is downscaled only once
     num_blocks: int = 8  # Sec. 4.1: residual blocks of each conditioner
     num_hidden: int = 64  # Sec. 4.1: feature maps of the first scale
     batch_norm: bool = True  # Sec. 3.7
-    num_couplings: int = 32  # vectors only
-    hidden_sizes: tuple[int, ...] = (64, 64)  # vectors only
+    num_couplings: int = 32
+    hidden_sizes: tuple[int, ...] = (64, 64)
     fresh_samples: bool = False  # draw every batch from the known density: infinite data
     batch_size: int = 64  # Sec. 4.1
     learning_rate: float = 1e-3  # Sec. 4.1: Adam with default hyper-parameters
     warmup_steps: int = 0
     final_rate: float = 1.0  # multiplier at the end of the cosine; 1 is the paper's constant rate
-    scale_penalty: float = (
-        5e-5 / 3072
-    )  # Sec. 4.1: L2 on the weight scales; the loss is per dimension
+    scale_penalty: float = 5e-5 / 3072  # Sec. 4.1: L2 on the scales; the loss is per dimension
     clip_norm: float | None = None
-    steps: int = 800_000
+    steps: int = 800_000  # ours: the paper names no number
     validate_every: int = 781  # steps
     precision: str = "32-true"
+
+    def __post_init__(self):
+        is_image = len(get_info(self.data).shape) == 3
+        for name in VECTORS_ONLY if is_image else IMAGES_ONLY:
+            unused = False if name == "flip" else getattr(Config, name)
+            if getattr(self, name) != unused:
+                raise ValueError(
+                    f"the model of {self.data}, {'images' if is_image else 'vectors'}, does not read "
+                    f"{name}; expected {name}={unused!r} or another preset."
+                )
 
 
 SMALL = Config(  # what the presets for one or two CPU cores share
