@@ -126,12 +126,13 @@ def next_step(args: Namespace, is_new: bool) -> str:
 
 def as_dictionary(plan, *, committed: bool) -> dict:
     """The plan for a program."""
+    new = set(plan.added)
     pairs = [
         {
             "project": pair.project,
             "reviewer": pair.reviewer,
             "bid": plan.inputs.bids.get((pair.reviewer, pair.project), 0),
-            "new": pair in set(plan.added),
+            "new": pair in new,
         }
         for pair in plan.after.pair
     ]

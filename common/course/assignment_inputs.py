@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,20 +150,25 @@ class Listings:
 
     def __init__(self, repository: Repository):
         self.repository = repository
-        self.of_commit: dict[str, dict[str, int] | None] = {}
+        self.of_commit: dict[str, dict[str, dict[str, int]] | None] = {}
 
     def files(self, entry: FrozenVersion) -> dict[str, int] | None:
         """Sizes by path below the project's folder; None if this clone does not have the version."""
         if entry.commit not in self.of_commit:
-            self.of_commit[entry.commit] = self.listed(entry.commit, "projects/")
-        everything, folder = self.of_commit[entry.commit], f"projects/{entry.slug}/"
+            self.of_commit[entry.commit] = self.by_project(entry.commit)
+        projects = self.of_commit[entry.commit]
+        return self.listed(entry.tree) if projects is None else projects.get(entry.slug, {})
+
+    def by_project(self, commit: str) -> dict[str, dict[str, int]] | None:
+        """The files of every project at a commit; None if the commit is not in this clone."""
+        everything = self.listed(commit, "projects/")
         if everything is None:
-            return self.listed(entry.tree)
-        return {
-            path.removeprefix(folder): size
-            for path, size in everything.items()
-            if path.startswith(folder)
-        }
+            return None
+        found = defaultdict(dict)
+        for path, size in everything.items():
+            _, slug, name = path.split("/", 2) if path.count("/") > 1 else ("", "", path)
+            found[slug][name] = size
+        return found
 
     def listed(self, tree: str, folder: str = "") -> dict[str, int] | None:
         """Sizes by path below a commit or tree; None if it is not in this clone."""

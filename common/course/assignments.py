@@ -41,12 +41,14 @@ class Plan:
     @property
     def added(self) -> list[Pair]:
         """Pairs that are new."""
-        return [pair for pair in self.after.pair if pair not in set(self.before.pair)]
+        before = set(self.before.pair)
+        return [pair for pair in self.after.pair if pair not in before]
 
     @property
     def removed(self) -> list[Pair]:
         """Pairs that are no longer."""
-        return [pair for pair in self.before.pair if pair not in set(self.after.pair)]
+        after = set(self.after.pair)
+        return [pair for pair in self.before.pair if pair not in after]
 
 
 def plan_assignment(root: Path, *, seed: int = 0, per_project: int | None = None) -> Plan:
