@@ -5,7 +5,8 @@ both outputs, twice as many channels as the changed half: first the raw scale, t
 last layer starts at zero, so every coupling starts as the identity.
 
 Sec. 3.6 and 4.1 of the paper: residual networks with weight normalisation. Its batch normalisation
-*inside* s and t is left out here (README, "Deviations").
+*inside* s and t and its skip connections from every block to the output are left out here (README,
+"Deviations").
 """
 
 from __future__ import annotations
