@@ -3,7 +3,7 @@
 from common.data.batches import Batches, permutation
 from common.data.bits import bits_per_dim
 from common.data.dataset import Dataset, Split
-from common.data.errors import DataError
+from common.data.errors import DataError, MissingData
 from common.data.load import load
 from common.data.preprocess import (
     Compose,
@@ -27,6 +27,7 @@ __all__ = [
     "DynamicBinarisation",
     "Flatten",
     "Logit",
+    "MissingData",
     "Pad",
     "Preprocess",
     "Scale",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.data.checksums import read_verified, verify
 from common.data.download import NotThereError, UnreachableError, download
-from common.data.errors import DataError
+from common.data.errors import DataError, MissingData
 from common.data.mirror import Mirror, data_root, find_mirror
 from common.data.registry import DatasetInfo, RemoteFile
 from common.data.torchvision_import import import_torchvision
@@ -25,7 +25,8 @@ def read_files(info: DatasetInfo, root: str | os.PathLike | None = None) -> dict
     address is downloaded into DGM_DATA.
 
     Raises:
-        DataError: missing, truncated or corrupt files, unreachable mirror; says what to run.
+        MissingData: files that are not there; says what to run.
+        DataError: truncated or corrupt files, unreachable mirror; says what to run.
     """
     folder = data_root(root)
     forms = [form for form in info.forms if all((folder / f.path).exists() for f in form)]
@@ -42,7 +43,7 @@ def read_files(info: DatasetInfo, root: str | os.PathLike | None = None) -> dict
         content = _read_from_mirror(form, folder, mirror)
         if content is not None:
             return content
-    raise DataError(_missing(info, folder, mirror))
+    raise MissingData(_missing(info, folder, mirror))
 
 
 def _read_from_mirror(form: Form, folder: Path, mirror: Mirror) -> dict[str, bytes] | None:

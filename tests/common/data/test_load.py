@@ -5,7 +5,15 @@ import os
 import pytest
 import torch
 
-from common.data import DataError, DynamicBinarisation, Flatten, Scale, get_info, load
+from common.data import (
+    DataError,
+    DynamicBinarisation,
+    Flatten,
+    MissingData,
+    Scale,
+    get_info,
+    load,
+)
 from common.data.catalogue import CATALOGUE
 from common.data.mirror import data_root, find_mirror
 
@@ -132,7 +140,7 @@ def test_a_hopeless_name_lists_all():
 
 
 def test_a_missing_set_says_what_to_run_and_does_not_ask_the_network(toy, server):
-    with pytest.raises(DataError, match="dgm data fetch toy"):
+    with pytest.raises(MissingData, match="dgm data fetch toy"):
         load("toy")
     assert server.requests == []
 
@@ -158,7 +166,7 @@ def test_a_damaged_file_is_refused(toy, tmp_path, which, damage, message):
 def test_one_missing_file_makes_the_set_missing(toy, tmp_path):
     root = toy.write(tmp_path / "data")
     (root / toy.info.files[2].path).unlink()
-    with pytest.raises(DataError, match="only some of its files"):
+    with pytest.raises(MissingData, match="only some of its files"):
         load("toy")
 
 
