@@ -7,7 +7,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from common.data import Dataset
-from common.evaluation.figures.images import image_grid, image_rows, to_images
+from common.evaluation.figures.images import (
+    centres,
+    image_grid,
+    image_rows,
+    mosaic,
+    show_mosaic,
+    to_images,
+)
+from common.evaluation.figures.style import INK, LABEL
 
 
 @torch.no_grad()
@@ -41,21 +49,36 @@ def slerp(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def manifold(model, data: Dataset, *, side: int = 20, width: float = 6.0) -> Figure:
+def manifold(model, data: Dataset, *, side: int = 20, width: float = 6.0, gap: int = 1) -> Figure:
     """What a plane of latents decodes to, at the quantiles of the prior (Kingma, Welling, Fig. 4).
 
     Args:
         model: has `decode` and two latent variables with a standard normal prior.
         data: says how to go back to intensities.
         side: images a side.
-        width: inches.
+        width: inches, with the labels.
+        gap: pixels between the images; more than 1 where they fill their height.
     """
     like = next(model.parameters())
     quantiles = (torch.arange(side, dtype=torch.float64) + 0.5) / side
     ticks = torch.special.ndtri(quantiles).to(like)
     vertical, horizontal = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
     z = torch.stack([horizontal.flatten(), vertical.flatten()], 1)  # (side^2, 2)
-    return image_grid(to_images(model.decode(z), data), columns=side, width=width, gap=0)
+    canvas = mosaic(to_images(model.decode(z), data), side, gap)
+    figure, axes = show_mosaic(canvas, width=width, margin=0.7, top=0.5)
+    places = sorted({round(k * (side - 1) / 4) for k in range(5)})
+    middles = centres(canvas.shape[0], side)[places]
+    across, down = (
+        [f"{t:.1f}".replace("-", "−") for t in u[places]] for u in (ticks, ticks.flip(0))
+    )
+    axes.tick_params(length=0, labelsize=LABEL, labelcolor=INK)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xticks(middles, across)
+    axes.set_yticks(middles, down)
+    axes.set_xlabel("$z_1$", labelpad=4, color=INK)
+    axes.set_ylabel("$z_2$", labelpad=8, rotation=0, color=INK)
+    return figure
 
 
 @torch.no_grad()

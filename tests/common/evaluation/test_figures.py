@@ -70,6 +70,18 @@ def test_every_figure_draws(digits, tmp_path):
         assert not sys.modules["matplotlib.pyplot"].get_fignums()
 
 
+def test_the_plane_of_latents_has_lines_between_images_and_the_codes_beside_them(digits):
+    """Digits that fill their height would melt into chains without a line."""
+    figure = figures.manifold(Planar(), digits, side=5, gap=2)
+    axes = figure.axes[0]
+    canvas = axes.images[0].get_array()
+    side = (canvas.shape[0] - 8) // 5
+    assert np.ptp(canvas[side : side + 2]) == np.ptp(canvas[:, side : side + 2]) == 0
+    quantiles = ["−1.3", "−0.5", "0.0", "0.5", "1.3"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == quantiles
+    assert [label.get_text() for label in axes.get_yticklabels()] == quantiles[::-1]
+
+
 def test_a_spherical_path_keeps_its_length():
     start, end = torch.eye(4)[:2], torch.eye(4)[2:]
     middle = figures.slerp(start, end, torch.tensor(0.5))
