@@ -22,7 +22,7 @@ def main() -> None:
     folder = find_project("vae").folder / "figures"
     folder.mkdir(exist_ok=True)
     model, data = open_run(run_folder("vae", "manifold")).load()
-    figures.manifold(model, data, side=16).savefig(folder / "manifold.png", dpi=150)
+    figures.manifold(model, data, side=16).savefig(folder / "manifold.png")
     model, data = open_run(run_folder("vae", "demo")).load()
     bound(model, data.test.tensor(seed=0)[:200]).savefig(folder / "bound.png", dpi=130)
 
@@ -57,23 +57,36 @@ class Plane:
 
 
 @torch.no_grad()
+def ladder(model: VAE, x: Tensor, *, num_samples: int = 4096) -> dict[int, Tensor]:
+    """The importance-weighted bounds for K = 1, 2, 4, ..., from the same draws of z.
+
+    Returns:
+        K -> (num_samples / K, B) nats: each row is one independent estimate of the bound.
+    """
+    generator = torch.Generator().manual_seed(7)
+    log_weights = model.log_weights(x, num_samples=num_samples, generator=generator)  # (S, B)
+    sizes = [2**n for n in range(num_samples.bit_length())]
+    return {k: log_weights.reshape(-1, k, len(x)).logsumexp(1) - math.log(k) for k in sizes}
+
+
+@torch.no_grad()
 def bound(model: VAE, x: Tensor) -> Figure:
     """Four posteriors with the encoder's Gaussians, and the bound's way to log p(x)."""
-    plane = Plane(model, x)
-    elbo = model.elbo(x, num_samples=500, generator=torch.Generator().manual_seed(6))
-    gap = plane.log_evidence - elbo
+    plane, bounds = Plane(model, x), ladder(model, x)
+    gap = plane.log_evidence - bounds[1].mean(0)
     order = gap.argsort()
-    chosen = [int(order[int(q * (len(gap) - 1))]) for q in (0.05, 0.4, 0.75, 1.0)]
-    figure = Figure(figsize=(11, 2.7), layout="constrained")
+    figure = Figure(figsize=(11, 2.9), layout="constrained")
     *panels, last = figure.subplots(1, 5, width_ratios=[1, 1, 1, 1, 1.9])
     mean, std = model.encode(x)
-    for axes, i in zip(panels, chosen, strict=True):
+    places = {"5 % point": 0.05, "40 % point": 0.4, "75 % point": 0.75, f"worst of {len(x)}": 1.0}
+    for axes, (name, place) in zip(panels, places.items(), strict=True):
+        i = int(order[int(place * (len(gap) - 1))])
         draw_posterior(axes, plane, i, mean[i], std[i])
-        axes.set_title(f"gap {gap[i]:.2f} nats", fontsize=10)
+        axes.set_title(f"{name}:\ngap {gap[i]:.2f} nats", fontsize=10)
         inset = axes.inset_axes([0.72, 0.72, 0.27, 0.27])
         inset.imshow(x[i, 0], cmap="gray_r")
         inset.set(xticks=[], yticks=[])
-    draw_ladder(last, model, x, plane.log_evidence.mean().item())
+    draw_ladder(last, bounds, plane.log_evidence.mean().item())
     return figure
 
 
@@ -95,14 +108,11 @@ def draw_posterior(axes: Axes, plane: Plane, i: int, mean: Tensor, std: Tensor) 
     axes.set(xticks=[], yticks=[])
 
 
-def draw_ladder(axes: Axes, model: VAE, x: Tensor, exact: float) -> None:
-    """The importance-weighted bound for K = 1, 2, 4, ..., 4096, and the exact value."""
-    generator = torch.Generator().manual_seed(7)
-    log_weights = model.log_weights(x, num_samples=4096, generator=generator)  # (4096, B)
-    sizes = [2**n for n in range(13)]
-    grouped = [log_weights.reshape(-1, k, len(x)).logsumexp(1) - math.log(k) for k in sizes]
+def draw_ladder(axes: Axes, bounds: dict[int, Tensor], exact: float) -> None:
+    """The bound for K = 1, 2, 4, ..., and the exact value."""
     axes.axhline(exact, color=figures.GREY, linestyle="--", label="exact log p(x)")
-    axes.semilogx(sizes, [g.mean() for g in grouped], "o-", base=2, ms=4, color=figures.BLUE)
+    means = [values.mean() for values in bounds.values()]
+    axes.semilogx(list(bounds), means, "o-", base=2, ms=4, color=figures.BLUE)
     axes.set(xlabel="importance samples K", ylabel="bound, nats")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")

@@ -12,7 +12,7 @@ from torch import distributions as D
 from projects.vae import train as training
 from projects.vae.model import VAE, gaussian_kl, reparameterise
 from projects.vae.networks import BernoulliMLP
-from projects.vae.pictures import Plane
+from projects.vae.pictures import Plane, ladder
 from tests import laws
 from tests.laws import seeded
 
@@ -347,6 +347,18 @@ def test_the_plane_of_the_pictures_integrates_to_the_likelihood():
     across, up = plane.posterior(5).sum(0), plane.posterior(5).sum(1)
     found = torch.stack([plane.ticks @ across, plane.ticks @ up])
     torch.testing.assert_close(found, weights @ z[:, 0], rtol=0, atol=0.03)
+
+
+def test_the_ladder_of_the_pictures_is_the_bound_of_each_number_of_samples():
+    model = VAE((3,), 2, (4,), generator=seeded(32)).double()
+    x = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    bounds = ladder(model, x, num_samples=8)
+    assert {k: tuple(values.shape) for k, values in bounds.items()} == {
+        1: (8, 2), 2: (4, 2), 4: (2, 2), 8: (1, 2),
+    }  # fmt: skip
+    with torch.no_grad():
+        weights = model.log_weights(x, num_samples=8, generator=seeded(7)).exp()
+    torch.testing.assert_close(bounds[4][1], weights[4:].mean(0).log())
 
 
 def test_a_bernoulli_decoder_refuses_continuous_data():
