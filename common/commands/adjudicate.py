@@ -17,13 +17,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from common.course.adjudication_file import (
+    from common.course.git import course_root
+    from common.course.grading.adjudication_file import (
         adjudication_path,
         check_adjudication,
         extend,
         read_evidence,
     )
-    from common.course.git import course_root
     from common.course.private import private_folder
     from common.errors import UserError
 

@@ -37,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from common.course.assignments import plan_assignment, plan_repair, write_plan
+    from common.course.assigning.assignments import plan_assignment, plan_repair, write_plan
     from common.course.git import course_root
     from common.errors import UserError
 

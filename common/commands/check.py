@@ -74,7 +74,7 @@ def chosen(asked: list[str], files: list[str]) -> list[str]:
 
 def mend(root, slugs: list[str], *, show: bool) -> None:
     """Mend each project and print what was changed."""
-    from common.course.fix import fix_project
+    from common.course.checks.fix import fix_project
 
     done = [change for slug in slugs for change in fix_project(root, slug)]
     if show:

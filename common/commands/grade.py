@@ -26,7 +26,7 @@ def run(args: Namespace) -> int:
 
     from common.course.cycle import read_cycle
     from common.course.git import course_root
-    from common.course.gradebook import make_gradebook, refuse_visible, write_grades
+    from common.course.grading.gradebook import make_gradebook, refuse_visible, write_grades
     from common.course.private import private_folder, read_roster
     from common.files import write_text
 
@@ -74,7 +74,7 @@ def refuse_present(path, text: str) -> None:
 
 def as_table(book) -> str:
     """One line a person, at most 80 columns wide."""
-    from common.course.gradebook import two_digits
+    from common.course.grading.gradebook import two_digits
 
     def cut(text: str, width: int) -> str:
         return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -39,8 +39,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     from common.course.git import course_root
-    from common.course.originality import compare
-    from common.course.originality_report import as_json, as_text, report_path, write_report
+    from common.course.originality.compare import compare
+    from common.course.originality.report import as_json, as_text, report_path, write_report
     from common.errors import UserError
 
     if not 0 <= args.threshold <= 1:

@@ -28,7 +28,7 @@ def run(args: Namespace) -> int:
 
     from common.course.git import course_root
     from common.course.private import VARIABLE, private_folder, read_roster
-    from common.course.publishing import publish
+    from common.course.publishing.publish import publish
 
     root = course_root()
     roster = None

@@ -47,8 +47,8 @@ def run(args: Namespace) -> int:
 
 def new(root: Path, args: Namespace) -> int:
     """`dgm review new`."""
-    from common.course.review_draft import assigned_reviewer, draft, new_review
-    from common.course.review_text import shown
+    from common.course.reviewing.draft import assigned_reviewer, draft, new_review
+    from common.course.reviewing.text import shown
 
     if args.print:
         print(draft(root, args.slug, args.reviewer or assigned_reviewer(root, args.slug), args.ci))
@@ -62,7 +62,7 @@ def new(root: Path, args: Namespace) -> int:
 def check(root: Path, args: Namespace) -> int:
     """`dgm review check`."""
     from common.course.problems import FORMATS, failing
-    from common.course.review_files import check_files, named_files
+    from common.course.reviewing.files import check_files, named_files
 
     files = named_files(root, args.names)
     problems = check_files(root, files)
@@ -89,8 +89,8 @@ def conclusion(files: int, wrong: int, warnings: int, names: list[str]) -> str:
 
 def respond(root: Path, args: Namespace) -> int:
     """`dgm review respond`."""
-    from common.course.answer_draft import respond
-    from common.course.review_text import shown
+    from common.course.reviewing.answer_draft import respond
+    from common.course.reviewing.text import shown
 
     path, added = respond(root, args.slug)
     if added:
@@ -103,8 +103,8 @@ def respond(root: Path, args: Namespace) -> int:
 
 def verify(root: Path, args: Namespace) -> int:
     """`dgm review verify`."""
-    from common.course.answer_draft import verify
-    from common.course.review_text import shown
+    from common.course.reviewing.answer_draft import verify
+    from common.course.reviewing.text import shown
 
     path = verify(root, args.slug, args.reviewer)
     print(f"wrote {shown(path)}: each of your findings below what was answered.")
@@ -114,7 +114,7 @@ def verify(root: Path, args: Namespace) -> int:
 
 def show(root: Path, args: Namespace) -> int:
     """`dgm review show`."""
-    from common.course.review_digest import digest
+    from common.course.reviewing.digest import digest
     from common.projects import find_project
 
     text = digest(root, args.slug)

@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 
 from common import schema
-from common.course import style as styles
 from common.course.checks import Context
+from common.course.checks import style as styles
 from common.course.cycle import CYCLE_FILE, Cycle
 from common.course.git import GitError, Repository
 from common.course.problems import Problem

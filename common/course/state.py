@@ -23,10 +23,10 @@ from common.course.records import (
     read_assignments,
     read_frozen,
 )
-from common.course.responses import read_response, response_path
-from common.course.review_text import open_places
-from common.course.reviews import Review, read_review
-from common.course.verifications import Verification, read_verification, verification_path
+from common.course.reviewing.responses import read_response, response_path
+from common.course.reviewing.reviews import Review, read_review
+from common.course.reviewing.text import open_places
+from common.course.reviewing.verifications import Verification, read_verification, verification_path
 from common.projects import FILL, Project, ProjectError, read_project
 
 STATES = (

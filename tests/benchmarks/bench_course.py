@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from common.course import candidates
-from common.course.candidates import Instance
+from common.course.assigning import candidates
+from common.course.assigning.candidates import Instance
+from common.course.assigning.matching import match
 from common.course.freezing import freeze
-from common.course.matching import match
 from common.course.records import ASSIGNMENTS_FILE, Assignments, Pair, read_frozen, toml_text
 from common.projects import ROOT
 from tests.benchmarks.timing import Row, seconds

@@ -6,10 +6,10 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common.course.answer_draft import respond, verify
 from common.course.git import Repository
 from common.course.records import Assignments, Frozen, FrozenVersion, Pair, toml_text
-from common.course.review_draft import new_review
+from common.course.reviewing.answer_draft import respond, verify
+from common.course.reviewing.draft import new_review
 from common.projects import FILL
 
 RESPONSE = "reviews/toy/response.md"

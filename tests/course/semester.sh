@@ -108,7 +108,7 @@ run dgm check alpha beta gamma | tail -n 2
 cd "$work/public"
 say "What the public sees"
 run dgm status
-private="$planted|12345678[67]|Person (Beta|Gamma|Rho)"
+private="$planted|$(fill secrets)"
 if grep -rnIE "$private" . --exclude-dir=.git; then
     echo "something private was published"
     exit 1

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import cli, schema
-from common.course.adjudication import Adjudication
-from common.course.adjudication_file import quoted, read_adjudication
-from common.course.adjudication_points import open_points
+from common.course.grading.adjudication import Adjudication
+from common.course.grading.adjudication_file import quoted, read_adjudication
+from common.course.grading.adjudication_points import open_points
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "grading.md"
 CYCLE = """\

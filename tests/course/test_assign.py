@@ -6,8 +6,8 @@ import pytest
 import tomli_w
 
 from common.cli import main
-from common.course.assignment_inputs import read_inputs, topics_of
-from common.course.assignments import plan_assignment, plan_repair, write_plan
+from common.course.assigning.assignments import plan_assignment, plan_repair, write_plan
+from common.course.assigning.inputs import read_inputs, topics_of
 from common.course.freezing import freeze
 from common.course.records import ASSIGNMENTS_FILE, FROZEN_FILE, read_assignments, read_frozen
 from common.errors import UserError

@@ -6,7 +6,7 @@ import pytest
 
 from common.cli import main
 from common.course.check import check_project, check_tree
-from common.course.fix import fix_project
+from common.course.checks.fix import fix_project
 from tests.course.tiny_project import make_project, write_json
 
 

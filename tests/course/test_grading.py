@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import schema
-from common.course.adjudication import Adjudication, Own, Quality, Ruled
 from common.course.cycle import Cycle, Dates, ReviewerWeights, SeverityWeights, VersionWeights
-from common.course.grading import confirmed, grade_developers, grade_reviewer
+from common.course.grading.adjudication import Adjudication, Own, Quality, Ruled
+from common.course.grading.grades import confirmed, grade_developers, grade_reviewer
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "grading.md"
 DATES = Dates(

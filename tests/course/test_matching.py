@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.course import candidates, matching
-from common.course.candidates import BID_WEIGHT, TOPIC_WEIGHT, Instance, Reviewer, Work
-from common.course.matching import match
+from common.course.assigning import candidates, matching
+from common.course.assigning.candidates import BID_WEIGHT, TOPIC_WEIGHT, Instance, Reviewer, Work
+from common.course.assigning.matching import match
 from common.errors import UserError
 
 TOPICS = ("flows", "gans", "vaes", "diffusion")

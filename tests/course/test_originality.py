@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import cli
-from common.course import originality
-from common.course.fingerprints import MIN_PASSAGE, CodeFile, fingerprint, passages
-from common.course.originality import compare
-from common.course.originality_report import as_html, as_json, as_markdown, as_text
+from common.course.originality import compare as originality
+from common.course.originality.compare import compare
+from common.course.originality.fingerprints import MIN_PASSAGE, CodeFile, fingerprint, passages
+from common.course.originality.report import as_html, as_json, as_markdown, as_text
 from common.errors import UserError
 from common.projects import ROOT
 

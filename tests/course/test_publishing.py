@@ -17,12 +17,12 @@ import pytest
 
 from common import cli
 from common.course.check import check_tree
-from common.course.disclosure import Known, disclosures, file_disclosures, known_texts
-from common.course.embedded import plain
-from common.course.export import edited
 from common.course.private import Person, Roster
 from common.course.problems import failing
-from common.course.publishing import publish
+from common.course.publishing.disclosure import Known, disclosures, file_disclosures, known_texts
+from common.course.publishing.embedded import plain
+from common.course.publishing.export import edited
+from common.course.publishing.publish import publish
 from common.errors import UserError
 from tests.course.tiny_project import make_project
 

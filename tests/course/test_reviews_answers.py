@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.course.answer_draft import respond
-from common.course.response_checks import check_response
-from common.course.verification_checks import check_verification
+from common.course.reviewing.answer_draft import respond
+from common.course.reviewing.response_checks import check_response
+from common.course.reviewing.verification_checks import check_verification
 from common.errors import UserError
 from tests.course.review_trees import (
     RESPONSE,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.course.checklist import (
+from common.course.problems import failing
+from common.course.reviewing.checklist import (
     BY_ID,
     COMMENTS,
     COMPLETENESS,
@@ -15,11 +16,10 @@ from common.course.checklist import (
     PROGRAM,
     line,
 )
-from common.course.checklist_answers import ANSWERS
-from common.course.problems import failing
-from common.course.review_checks import check_review
-from common.course.review_similarity import similar_reviews
-from common.course.reviews import AREAS, parse_review
+from common.course.reviewing.checklist_answers import ANSWERS
+from common.course.reviewing.checks import check_review
+from common.course.reviewing.reviews import AREAS, parse_review
+from common.course.reviewing.similarity import similar_reviews
 from common.projects import ROOT
 from tests.course.review_trees import FINDINGS, Tree, good_review
 

@@ -3,7 +3,7 @@
 import pytest
 
 from common.cli import main
-from common.course.review_checks import check_review
+from common.course.reviewing.checks import check_review
 from tests.course.review_trees import (
     RESPONSE,
     good_review,

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from common.course.responses import parse_response, read_response
-from common.course.review_places import anchors, parse_place
-from common.course.review_text import finding_ids
-from common.course.reviews import VERDICTS, parse_review, read_review
-from common.course.verifications import read_verification
+from common.course.reviewing.places import anchors, parse_place
+from common.course.reviewing.responses import parse_response, read_response
+from common.course.reviewing.reviews import VERDICTS, parse_review, read_review
+from common.course.reviewing.text import finding_ids
+from common.course.reviewing.verifications import read_verification
 from tests.course.review_forms import COMMIT, FRONT, RESPONSE, VERIFICATION
 
 REVIEW, ANSWER = Path("review.md"), Path("response.md")

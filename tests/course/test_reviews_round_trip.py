@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.course.cycle import SEVERITIES
-from common.course.responses import STATUSES, parse_response, read_response
-from common.course.reviews import AREAS, read_review
-from common.course.verifications import OUTCOMES, read_verification
+from common.course.reviewing.responses import STATUSES, parse_response, read_response
+from common.course.reviewing.reviews import AREAS, read_review
+from common.course.reviewing.verifications import OUTCOMES, read_verification
 from tests.course.review_forms import COMMIT, FRONT, RESPONSE, VERIFICATION
 
 ANSWER = Path("response.md")

@@ -14,7 +14,7 @@ import tomli_w
 
 from common.cli import main
 from common.course import freezing
-from common.course.assignments import plan_repair, write_plan
+from common.course.assigning.assignments import plan_repair, write_plan
 from common.course.git import Repository
 from common.course.records import (
     ASSIGNMENTS_FILE,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from common.course import vocabulary
+from common.course.checks import vocabulary
 from common.data.catalogue import CATALOGUE
 from common.data.densities import DENSITIES
 from common.evaluation import METRICS

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from common.course.checks import Context
 from common.course.checks.notebook import NAME as NOTEBOOK
 from common.course.checks.notebook import CellLines, cell_text
+from common.course.checks.vocabulary import METRICS
 from common.course.problems import Problem
-from common.course.vocabulary import METRICS
 from common.notebooks import source
 from common.projects import Goal
 from common.results import BEGIN, END, ResultError, goals_table, with_table

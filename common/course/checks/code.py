@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from common.course.checks import Context
-from common.course.code_units import Unit, units
-from common.course.dependencies import Dependencies, distribution_of, read_dependencies
+from common.course.checks.code_units import Unit, units
+from common.course.checks.dependencies import Dependencies, distribution_of, read_dependencies
 from common.course.problems import Problem
 from common.notebooks import MACHINE_PATH
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from common import schema
 from common.course.checks import Context
-from common.course.code_units import NotebookLines
+from common.course.checks.code_units import NotebookLines
 from common.course.problems import Problem
 from common.notebooks import source
 from common.projects import Borrowed

@@ -12,10 +12,10 @@ from common import schema
 from common.course.checks import Context
 from common.course.checks.frozen_goals import frozen_goals
 from common.course.checks.text import text_files
+from common.course.checks.vocabulary import CAPABILITIES, METRICS, NUM_LEVELS
 from common.course.cycle import CYCLE_FILE, now, read_cycle
 from common.course.problems import Problem
 from common.course.scaffold import MAX_SLUG
-from common.course.vocabulary import CAPABILITIES, METRICS, NUM_LEVELS
 from common.errors import UserError
 from common.projects import FILL, Goal, ProjectTable
 

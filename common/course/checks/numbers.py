@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 from common import json_lines, schema
 from common.course.checks import Context
+from common.course.checks.vocabulary import ENTROPY_NATS, LIKELIHOODS, METRICS, NUM_LEVELS
 from common.course.problems import Problem
-from common.course.vocabulary import ENTROPY_NATS, LIKELIHOODS, METRICS, NUM_LEVELS
 from common.projects import Goal
 from common.results import Result, parse_result
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from common.course.checks import Context
-from common.course.code_units import NotebookLines
+from common.course.checks.code_units import NotebookLines
+from common.course.checks.project_texts import pieces
 from common.course.privacy import Private, find_private
 from common.course.problems import Problem
-from common.course.project_texts import pieces
 
 HINT = "take it out, here and from history (ask the instructor); people have public keys"
 PUBLISHED_FILE = "reviews/published.toml"

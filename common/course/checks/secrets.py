@@ -11,8 +11,8 @@ from functools import cache
 from importlib import import_module
 
 from common.course.checks import Context
+from common.course.checks.project_texts import pieces
 from common.course.problems import Problem
-from common.course.project_texts import pieces
 
 PLUGINS = {
     # module of detect_secrets.plugins -> class; and a quick sign that the text may hold one

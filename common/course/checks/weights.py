@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from common.course.checks import Context
+from common.course.checks.code_units import Unit, units
 from common.course.checks.layout import WEIGHTS
-from common.course.code_units import Unit, units
 from common.course.problems import Problem
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit

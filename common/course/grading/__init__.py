@@ -1,0 +1,1 @@
+"""Adjudication and grades; everything here is written to the private folder only."""

@@ -1,0 +1,1 @@
+"""Similarity of code between projects, for a person to judge."""
