@@ -32,7 +32,7 @@ FINDING = """
 """
 
 
-NUMBER = "1234" * 2  # the beginning of a student number
+NUMBER, NAME = "1234" * 2, "Person"  # how the students' numbers and names begin
 
 
 def cycle(*dates: str) -> None:
@@ -45,14 +45,14 @@ def roster() -> None:
     print('schema = "roster/1"')
     people = [("p-alpha", "g-alpha"), ("p-beta", "g-beta"), ("p-gamma", "g-gamma"), ("p-rho", "")]
     for key, group in people:
-        print(f'\n[[person]]\nkey = "{key}"\nname = "Person {key[2:].title()}"')
+        print(f'\n[[person]]\nkey = "{key}"\nname = "{NAME} {key[2:].title()}"')
         print(f'group = "{group}"' if group else 'topics = ["autoregressive models"]')
         print(f'student_number = "{NUMBER}{len(key)}"\nconsent = {str(key == "p-alpha").lower()}')
 
 
 def secrets() -> None:
     """What must not be published, as a regular expression: numbers, and names without consent."""
-    print(rf"{NUMBER}\d|Person.(Beta|Gamma|Rho)".replace(r"\d", "[0-9]"))
+    print(f"{NUMBER}[0-9]|{NAME} (Beta|Gamma|Rho)")
 
 
 def marks(*folders: str) -> None:
