@@ -215,6 +215,17 @@ def test_what_a_program_finds_today_only_warns_once_version_2_is_frozen(tree):
     assert [code for _, code, _ in told(tree, level="warning")] == ["review.program"]
 
 
+def test_a_finding_outweighs_what_a_program_did_not_see(tree):
+    tree.replace(R1, "[x] goals.declared", "[ ] goals.declared")
+    assert {"review.program", "review.checklist"} & {code for _, code, _ in told(tree)}
+    text = (tree.root / R1).read_text()
+    line = next(x for x in text.split("\n") if "goals.declared" in x)
+    at = text.index(line)
+    end = text.index("\n- [", at)
+    tree.write(R1, f"{text[:at]}{line} -- F01: no goal says which split{text[end:]}")
+    assert told(tree) == []
+
+
 def test_ids_stay_through_a_renamed_folder_but_not_from_another_reviewer(tree):
     tree.git("mv", "reviews/toy/r-01.md", "reviews/toy/r-02.md")
     text = (tree.root / "reviews/toy/r-02.md").read_text()

@@ -42,7 +42,8 @@ def checklist_problems(root: Path, review: Review) -> Iterator[Problem]:
         if item.id not in BY_ID or item.mark not in NAMES:
             continue
         yield from answer_problems(path, BY_ID[item.id], item, known)
-        if item.id in answers and answers[item.id].mark != item.mark:
+        found_more = item.mark == "no" and known & set(item.findings)  # than the program saw
+        if item.id in answers and answers[item.id].mark != item.mark and not found_more:
             yield disagreement(path, item, answers[item.id], is_past)
 
 

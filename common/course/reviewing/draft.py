@@ -157,7 +157,7 @@ def programs_text(found: VersionOne, ci: str) -> str:
     if len(ordered) > MOST_PROBLEMS:
         lines.append(f"- and {len(ordered) - MOST_PROBLEMS} more")
     told = "\n".join(lines) or "Nothing."
-    return f"`dgm check` on version 1:\n\n{told}\n\nCI: {ci}"
+    return f"`dgm check` of today on version 1:\n\n{told}\n\nCI: {ci}"
 
 
 def problem_text(problem: Problem) -> str:
