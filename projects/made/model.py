@@ -299,9 +299,9 @@ class MADE(nn.Module):
 
 def binary(x: Tensor) -> Tensor:
     """x, or ValueError if an element is not 0 or 1: of a grey one Eq. (3) is no log-probability."""
-    wrong = (x != 0) & (x != 1)
-    if wrong.any():
-        raise ValueError(f"x holds {x[wrong][0].item():g}, expected 0 and 1: binarise it first.")
+    if not torch.equal(x * x, x):  # only 0 and 1 are their own squares; NaN equals nothing
+        wrong = x[x * x != x][0].item()
+        raise ValueError(f"x holds {wrong:g}, expected 0 and 1: binarise it first.")
     return x
 
 
