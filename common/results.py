@@ -121,6 +121,15 @@ def project_results(project: Project) -> dict[str, Result]:
     return found
 
 
+def measured_value(path: Path) -> float | None:
+    """The number in a result file, the rest unread; None where there is no such number."""
+    try:
+        value = json.loads(path.read_bytes())["value"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, float | int) and not isinstance(value, bool) else None
+
+
 def code_sha256(folder: Path) -> str:
     """One hash over a project's model and training code, to tell whether a result is stale."""
     digest = hashlib.sha256()

@@ -6,7 +6,6 @@ dgm list --json
 
 import json
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -56,7 +55,9 @@ def goals_line(project) -> str:
 
 def goal_state(project, goal) -> dict:
     """One goal: met, missed, open or withdrawn, with the measured value beside the target."""
-    value = measured(project.folder / "results" / f"{goal.id}.json")
+    from common.results import measured_value
+
+    value = measured_value(project.folder / "results" / f"{goal.id}.json")
     if goal.withdrawn:
         state = "withdrawn"
     elif value is None:
@@ -73,10 +74,3 @@ def goal_state(project, goal) -> dict:
         "value": value,
         "state": state,
     }
-
-
-def measured(path: Path) -> float | None:
-    """The value in a result file, read without torch."""
-    if not path.exists():
-        return None
-    return json.loads(path.read_text(encoding="utf-8"))["value"]

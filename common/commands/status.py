@@ -118,7 +118,8 @@ def markdown(states) -> list[str]:
 
 def summary(states) -> list[str]:
     """How many projects stand where, and the next step of who waits longest."""
-    from common.course.state import STATES, next_step
+    from common.course.next_steps import next_step
+    from common.course.state import STATES
 
     counts = [(name, sum(state.state == name for state in states)) for name in STATES]
     line = ", ".join(f"{count} {name}" for name, count in counts if count)
@@ -128,7 +129,8 @@ def summary(states) -> list[str]:
 
 def details(state) -> list[str]:
     """One project's reviews and what is open in them."""
-    from common.course.state import CLOSED, next_step
+    from common.course.next_steps import next_step
+    from common.course.reviewing.progress import CLOSED
 
     lines = [""]
     for review in state.reviews:

@@ -4,7 +4,6 @@ proposed -> v1 open -> v1 frozen -> under review -> reviewed -> responding -> v2
 published; or withdrawn, where assignments.toml says so. Git is asked only where a folder is gone.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from common.course.cycle import SEVERITIES, Cycle, now, read_cycle
-from common.course.documents import DocumentError
 from common.course.freezing import renamed_to
 from common.course.git import GitError, Repository
-from common.course.problems import failing
 from common.course.records import (
     Assignments,
     Frozen,
@@ -23,11 +20,10 @@ from common.course.records import (
     read_assignments,
     read_frozen,
 )
-from common.course.reviewing.responses import read_response, response_path
-from common.course.reviewing.reviews import Review, read_review
-from common.course.reviewing.text import open_places
-from common.course.reviewing.verifications import Verification, read_verification, verification_path
-from common.projects import FILL, Project, ProjectError, read_project
+from common.course.reviewing.progress import CLOSED, ReviewState, is_answered, review_state
+from common.course.reviewing.responses import response_path
+from common.projects import Project, ProjectError, read_project
+from common.results import measured_value
 
 STATES = (
     "proposed",
@@ -43,17 +39,6 @@ STATES = (
 )
 PUBLISHED_FILE = "reviews/published.toml"
 DEVELOPERS, INSTRUCTOR = "developers", "instructor"
-CLOSED = frozenset({"verified", "accepts-reason", "withdrawn"})
-
-
-@dataclass(frozen=True)
-class ReviewState:
-    """One assigned reviewer: whether the review and the verification are in, what is open."""
-
-    reviewer: str
-    is_in: bool
-    is_verified: bool
-    findings: tuple[tuple[str, str, str], ...] = ()  # id, severity, outcome ("" while open)
 
 
 @dataclass(frozen=True)
@@ -149,7 +134,7 @@ def waiting_order(state: ProjectState) -> tuple[bool, float, str]:
 
 def project_state(course: Course, slug: str) -> ProjectState:
     """The state of one project."""
-    reviews = tuple(review_state(course, slug, key) for key in course.reviewers.get(slug, []))
+    reviews = tuple(review_state(course.root, slug, key) for key in course.reviewers.get(slug, []))
     path = response_path(course.root, slug)
     response = path if path.exists() else None
     state, turn, deadline = place_in_cycle(course, slug, reviews, response)
@@ -230,50 +215,6 @@ def after_version_2(
     return "verified", (), None
 
 
-def review_state(course: Course, slug: str, reviewer: str) -> ReviewState:
-    """Whether an assigned review is in, whether it is verified, and the outcome of each finding."""
-    path = course.root / "reviews" / slug / f"{reviewer}.md"
-    review = read_if_there(path, read_review)
-    if review is None or not is_complete(path, review):
-        return ReviewState(reviewer, is_in=False, is_verified=False)
-    verification_file = verification_path(course.root, slug, reviewer)
-    verification = read_if_there(verification_file, read_verification)
-    outcomes = {v.finding: v.outcome for v in verification.verdicts} if verification else {}
-    findings = tuple((f.id, f.severity, outcomes.get(f.id, "")) for f in review.findings)
-    is_verified = all(outcome for _, _, outcome in findings) and (
-        not findings or is_complete(verification_file, verification)
-    )
-    return ReviewState(reviewer, True, is_verified, findings)
-
-
-def read_if_there(path: Path, reader):
-    """What a reader makes of a file; None if it is not there or is no text."""
-    try:
-        return reader(path) if path.exists() else None
-    except (DocumentError, OSError):
-        return None
-
-
-def is_complete(path: Path, document: Review | Verification) -> bool:
-    """Whether a document has no error and no place left to fill (code that quotes one is none)."""
-    if failing(document.problems):
-        return False
-    return FILL.encode() not in path.read_bytes().upper() or not open_places(path)
-
-
-def is_answered(path: Path, reviews: Sequence[ReviewState]) -> bool:
-    """Whether a response answers every finding of the reviews that are in."""
-    response = read_if_there(path, read_response)
-    if response is None:
-        return False
-    answered = {answer.key for answer in response.answers if not answer.is_open}
-    return all(
-        f"{review.reviewer}/{finding}" in answered
-        for review in reviews
-        for finding, _, _ in review.findings
-    )
-
-
 def gone(course: Course, slug: str) -> str:
     """What to note of a project whose folder is gone: perhaps it has another name now."""
     entry = course.versions.get((slug, "v1"))
@@ -296,53 +237,11 @@ def goals_met(project: Project) -> tuple[int, int]:
     standing = [goal for goal in project.goals if goal.withdrawn is None]
     met = 0
     for goal in standing:
-        value = measured(project.folder / "results" / f"{goal.id}.json")
+        value = measured_value(project.folder / "results" / f"{goal.id}.json")
         met += value is not None and goal.is_met(value)
     return met, len(standing)
-
-
-def measured(path: Path) -> float | None:
-    """The value in a result file; None where there is no such number."""
-    try:
-        value = json.loads(path.read_bytes())["value"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return value if isinstance(value, float | int) and not isinstance(value, bool) else None
 
 
 def first_line(error: Exception) -> str:
     """The beginning of a message, without the folders before the file's name."""
     return str(error).split("projects/")[-1].split("\n")[0]
-
-
-def next_step(state: ProjectState) -> str:
-    """The command with which the one whose turn it is goes on."""
-    slug = state.slug
-    if state.state == "under review":
-        return f"{', '.join(state.turn)}: dgm review new {slug}, then dgm review check {slug}"
-    if state.state == "v2 frozen" and DEVELOPERS in state.turn:
-        return f"developers: dgm review respond {slug}; then the reviewers verify"
-    if state.state == "v2 frozen" and state.turn != (INSTRUCTOR,):
-        return f"{', '.join(state.turn)}: dgm review verify {slug}"
-    version = "v1" if state.state == "v1 open" else "v2"
-    if state.turn == (DEVELOPERS,) and state.days is not None and state.days < 0:
-        late = {"v1 open": "v1", "reviewed": "v2", "responding": "v2"}
-        if state.state in late:
-            return (
-                f"developers: the deadline found nothing to freeze; the instructor: "
-                f"dgm freeze {late[state.state]} {slug} --early takes it as it is on main now"
-            )
-    steps = {
-        "proposed": f"developers: goals into projects/{slug}/project.toml, dgm check {slug}",
-        "v1 open": f"developers: dgm check {slug} --strict, then a pull request",
-        "v1 frozen": "instructor: dgm assign",
-        "v2 frozen": "instructor: dgm assign",
-        "reviewed": f"developers: dgm review respond {slug}",
-        "responding": f"developers: dgm review check {slug}, version 2 by a pull request",
-        "verified": f"instructor: dgm adjudicate {slug}",
-        "published": "nobody: it is public",
-        "withdrawn": "nobody: it left the course",
-    }
-    if state.turn == (INSTRUCTOR,) and state.state in {"v1 open", "reviewed", "responding"}:
-        return f"instructor: dgm freeze {version}"
-    return steps[state.state]

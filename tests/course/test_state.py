@@ -7,8 +7,9 @@ import pytest
 
 from common.cli import main
 from common.course.freezing import freeze
+from common.course.next_steps import next_step
 from common.course.records import Assignments, Pair, toml_text
-from common.course.state import STATES, course_states, next_step
+from common.course.state import STATES, course_states
 from tests.course.repositories import (
     at,
     commit,

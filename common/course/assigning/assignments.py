@@ -22,7 +22,7 @@ from common.course.records import (
     read_assignments,
     replace_record,
 )
-from common.course.state import is_complete, read_if_there
+from common.course.reviewing.progress import is_complete, read_if_there
 from common.errors import UserError
 
 HEADER = "Written by `dgm assign`. Never recomputed: `dgm assign --repair` keeps these pairs."
