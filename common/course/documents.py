@@ -59,7 +59,13 @@ class Section:
 
 
 def read_text(path: Path) -> str:
-    """A person's text with Unix line ends, whatever it was saved as; raises DocumentError."""
+    """A person's text with Unix line ends, whatever it was saved as; raises DocumentError.
+
+    A link is refused: it could lead to any file of the machine that reads it.
+    """
+    for place in (path, path.parent):
+        if place.is_symlink():
+            raise DocumentError(f"{place} is a link, expected a file; put the text itself there.")
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -43,6 +43,15 @@ def test_what_is_no_text_is_told(tmp_path):
         read_text(tmp_path)
 
 
+def test_links_are_not_followed(tmp_path):
+    (tmp_path / "secret.md").write_text("---\nsecret: 1\n---\n")
+    (tmp_path / "review.md").symlink_to(tmp_path / "secret.md")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    for path in (tmp_path / "review.md", tmp_path / "folder" / "secret.md"):
+        with pytest.raises(DocumentError, match="is a link"):
+            read_text(path)
+
+
 def test_front_matter_keeps_texts_as_they_are_written():
     """A commit of digits is no number, `no` is no Boolean, a date is no date."""
     block = "---\ncommit: 0123456789\nverdict: no\ndate: 2026-01-01\nran: [a, b]\nx: {y: 3.10}\n---\nbody"
