@@ -5,7 +5,9 @@ import re
 import pytest
 import yaml
 
+from common import schema
 from common.cli import COMMANDS
+from common.course.cycle import Cycle
 from common.projects import ROOT
 
 GUIDES = [
@@ -50,6 +52,14 @@ def test_issue_forms_are_valid(name):
     fields = [entry for entry in form["body"] if entry["type"] != "markdown"]
     assert len({entry["id"] for entry in fields}) == len(fields)
     assert any(entry.get("validations", {}).get("required") for entry in fields)
+
+
+def test_the_cycle_in_the_guide_is_valid_and_shows_the_defaults():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    example = re.search(r"```toml\n(schema = \"cycle/1\".*?)```", text, flags=re.DOTALL).group(1)
+    shown = schema.parse(example, Cycle)
+    bare = Cycle("cycle/1", shown.semester, shown.dates, shown.timezone)
+    assert shown == bare
 
 
 def test_every_command_of_the_course_is_explained_to_somebody():
