@@ -299,8 +299,9 @@ class MADE(nn.Module):
 
 def binary(x: Tensor) -> Tensor:
     """x, or ValueError if an element is not 0 or 1: of a grey one Eq. (3) is no log-probability."""
-    if not torch.equal(x * x, x):  # only 0 and 1 are their own squares; NaN equals nothing
-        wrong = x[x * x != x][0].item()
+    ones = (x != 0).to(x.dtype)
+    if not torch.equal(ones, x):
+        wrong = x[ones != x][0].item()
         raise ValueError(f"x holds {wrong:g}, expected 0 and 1: binarise it first.")
     return x
 

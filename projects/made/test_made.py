@@ -301,7 +301,7 @@ def test_data_of_another_size_is_refused():
         MADE(6, (8,)).log_prob(torch.zeros(2, 7))
 
 
-@pytest.mark.parametrize("value", [0.5, -1.0, 255.0, math.nan])
+@pytest.mark.parametrize("value", [0.5, -1.0, 255.0, math.nan, math.inf])
 @pytest.mark.parametrize("num_masks", [1, 2])
 def test_what_is_not_binary_has_no_likelihood(value, num_masks):
     """The cross-entropy of grey pixels looks like nats, better ones than any model has."""
