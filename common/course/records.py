@@ -1,6 +1,7 @@
 """The two committed records: reviews/frozen.toml (what counts) and reviews/assignments.toml (who)."""
 
 import dataclasses
+import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,12 +11,15 @@ import tomli_w
 from pydantic import StringConstraints
 
 from common import schema
+from common.course.cycle import read_cycle
 from common.errors import UserError
 from common.files import write_text
+from common.projects import takes_part
 from common.schema import Count, Key, Text, strict_table
 
 FROZEN_FILE = "reviews/frozen.toml"
 ASSIGNMENTS_FILE = "reviews/assignments.toml"
+PUBLISHED_FILE = "reviews/published.toml"
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 VERSIONS = ("v1", "v2")
 
@@ -96,6 +100,23 @@ def read_assignments(root: Path) -> Assignments:
     """The assignments; empty if there are none yet."""
     path = root / ASSIGNMENTS_FILE
     return schema.read(path, Assignments) if path.exists() else Assignments()
+
+
+def was_published(root: Path, slug: str) -> bool:
+    """Whether a project came here with a public export, and so without its history.
+
+    reviews/published.toml marks an export. In it stand the projects of the semester that it names
+    and of those before; what a later semester adds to such a tree has its history here.
+    """
+    path = root / PUBLISHED_FILE
+    if not path.exists():
+        return False
+    try:
+        exported = tomllib.loads(path.read_text(encoding="utf-8")).get("semester", "")
+        current = read_cycle(root).semester
+    except (UserError, ValueError, OSError):
+        return True
+    return exported in ("", current) or not takes_part(root, slug, current)
 
 
 def toml_text(record: Any, header: str) -> str:

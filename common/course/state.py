@@ -19,6 +19,7 @@ from common.course.records import (
     FrozenVersion,
     read_assignments,
     read_frozen,
+    was_published,
 )
 from common.course.reviewing.progress import CLOSED, ReviewState, is_answered, review_state
 from common.course.reviewing.responses import response_path
@@ -37,7 +38,6 @@ STATES = (
     "published",
     "withdrawn",
 )
-PUBLISHED_FILE = "reviews/published.toml"
 DEVELOPERS, INSTRUCTOR = "developers", "instructor"
 
 
@@ -84,7 +84,6 @@ class Course:
     frozen: Frozen
     assignments: Assignments
     moment: datetime
-    is_published: bool
 
     @cached_property
     def versions(self) -> dict[tuple[str, str], FrozenVersion]:
@@ -119,7 +118,6 @@ def course_states(
         frozen=read_frozen(root),
         assignments=read_assignments(root),
         moment=moment or now(),
-        is_published=(root / PUBLISHED_FILE).exists(),
     )
     folders = sorted(path.parent.name for path in root.glob("projects/*/project.toml"))
     gone = {entry.slug for entry in course.frozen.version} - set(folders)
@@ -170,7 +168,7 @@ def place_in_cycle(
     response: Path | None,
 ) -> tuple[str, tuple[str, ...], str | None]:
     """State, whose turn it is, and the deadline that they have."""
-    if course.is_published:
+    if was_published(course.root, slug):
         return "published", (), None
     if slug in course.assignments.withdrawn:
         return "withdrawn", (), None

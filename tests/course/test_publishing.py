@@ -21,8 +21,9 @@ from common.course.private import Person, Roster
 from common.course.problems import failing
 from common.course.publishing.disclosure import Known, disclosures, file_disclosures, known_texts
 from common.course.publishing.embedded import plain
-from common.course.publishing.export import edited
+from common.course.publishing.export import Rules, edited
 from common.course.publishing.publish import publish
+from common.course.records import Assignments, Frozen
 from common.errors import UserError
 from tests.course.tiny_project import make_project
 
@@ -612,3 +613,11 @@ def test_fields_are_taken_out_of_any_form_of_table(text):
 
 def test_escapes_keep_their_lines():
     assert plain('"a\\nb\\u00e7",\n"x\\\\n"', is_json=True) == '"a bç",\n"x\\n"'
+
+
+def test_reviews_of_earlier_semesters_stay_public():
+    """Their assignment is no longer in the tree; what was public once is no draft."""
+    rules = Rules(Frozen(), Assignments(), earlier=frozenset({"old"}))
+    assert rules.omission("reviews/old/r-01.md") is None
+    assert rules.omission("projects/old/model.py") is None
+    assert rules.omission("reviews/new/r-01.md") is not None

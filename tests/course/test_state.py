@@ -154,6 +154,16 @@ def test_projects_of_other_semesters_wait_for_nobody(root):
     assert (state(root, "2027-02-15").state, state(root, "2027-02-15").turn) == ("published", ())
 
 
+def test_a_new_semester_in_a_published_tree_has_its_own_projects(root):
+    """Those that came with the export are public; what is new goes through the cycle."""
+    text = 'schema = "published/1"\nsemester = "2026-fall"\n'
+    write(root / "reviews" / "published.toml", text)
+    path = write_project(root, "old") / "project.toml"
+    write(path, 'semester = "2026-fall"\n' + path.read_text())
+    states = {found.slug: found.state for found in course_states(root, moment=at("2027-02-15"))}
+    assert states == {"alpha": "v1 open", "old": "published"}
+
+
 def test_broken_files_are_noted_and_nothing_else_stops(root):
     write_project(root, "beta")
     write(root / "projects" / "beta" / "project.toml", "schema = \n")

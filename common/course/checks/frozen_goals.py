@@ -4,11 +4,9 @@ from pathlib import Path
 
 from common import schema
 from common.course.git import GitError, Repository
-from common.course.records import read_frozen
+from common.course.records import read_frozen, was_published
 from common.errors import UserError
 from common.projects import Goal, ProjectTable
-
-PUBLISHED = "reviews/published.toml"
 
 
 def frozen_goals(root: Path, slug: str) -> tuple[tuple[Goal, ...], str]:
@@ -16,7 +14,7 @@ def frozen_goals(root: Path, slug: str) -> tuple[tuple[Goal, ...], str]:
 
     There are none before the freeze, and none in a published tree, whose history is not there.
     """
-    if (root / PUBLISHED).exists() or not (root / ".git").exists():
+    if was_published(root, slug) or not (root / ".git").exists():
         return (), ""
     try:
         record = read_frozen(root).find(slug, "v1")

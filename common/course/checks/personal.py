@@ -12,9 +12,9 @@ from common.course.checks.code_units import NotebookLines
 from common.course.checks.project_texts import pieces
 from common.course.privacy import Private, find_private
 from common.course.problems import Problem
+from common.course.records import was_published
 
 HINT = "take it out, here and from history (ask the instructor); people have public keys"
-PUBLISHED_FILE = "reviews/published.toml"
 AUTHOR_FIELDS = frozenset(["author", "creator", "artist", "copyright", "owner", "e-mail", "email"])
 PDF_AUTHOR = re.compile(rb"/Author\s{0,3}\(([^)]{1,200})\)")
 MAX_METADATA = 2**20
@@ -130,7 +130,7 @@ def name_problems(context: Context) -> Iterator[Problem]:
     """Real names in project.toml, which only `dgm publish` writes, where consent is recorded."""
     if context.project is None or not context.project.group.names:
         return
-    if (context.root / PUBLISHED_FILE).exists():
+    if was_published(context.root, context.slug):
         return
     path = context.path("project.toml")
     text = context.text(path) or ""

@@ -14,7 +14,6 @@ from common.course.private import Roster
 from common.course.records import ASSIGNMENTS_FILE, Assignments, Frozen
 from common.projects import FILL
 
-PUBLISHED_FILE = "reviews/published.toml"
 SUBMODULE, LINK = "160000", "120000"
 BATCH_BYTES = 32 * 2**20
 
@@ -49,6 +48,7 @@ class Rules:
     frozen: Frozen
     assignments: Assignments
     roster: Roster | None = None
+    earlier: frozenset[str] = frozenset()  # projects of earlier semesters, public already
 
     def names(self, group: Mapping[str, object]) -> list[str]:
         """The names of a group's people who agreed, in alphabetical order.
@@ -70,6 +70,8 @@ class Rules:
         if parts[0] not in {"projects", "reviews"} or len(parts) < 3:
             return None
         slug = parts[1]
+        if slug in self.earlier:
+            return None
         if self.frozen.find(slug, "v1") is None:
             return Omission("/".join(parts[:2]), "version 1 was never frozen")
         if parts[0] == "projects" or parts[2:] == ["response.md"]:

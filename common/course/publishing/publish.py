@@ -12,10 +12,11 @@ from common.course.cycle import read_cycle
 from common.course.git import GitError, Repository
 from common.course.private import Roster
 from common.course.publishing.disclosure import Disclosure, Known, disclosures, known_texts
-from common.course.publishing.export import PUBLISHED_FILE, Omission, Rules, write_tree
-from common.course.records import read_assignments, read_frozen
+from common.course.publishing.export import Omission, Rules, write_tree
+from common.course.records import PUBLISHED_FILE, read_assignments, read_frozen
 from common.errors import UserError
 from common.files import write_text
+from common.projects import takes_part
 
 AUTHOR = "The contributors of the course"
 MESSAGE = "Deep generative models, {semester}"
@@ -51,7 +52,9 @@ def publish(
     out = free_place(out, root)
     refuse_dirty(repository)
     semester = read_cycle(root).semester
-    rules = Rules(read_frozen(root), read_assignments(root), roster)
+    slugs = {path.parent.name for path in root.glob("projects/*/project.toml")}
+    earlier = frozenset(slug for slug in slugs if not takes_part(root, slug, semester))
+    rules = Rules(read_frozen(root), read_assignments(root), roster, earlier)
     known = Known(known_texts(roster) if roster else ())
     building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:

@@ -36,7 +36,9 @@ def checklist_problems(root: Path, review: Review) -> Iterator[Problem]:
         seen.setdefault(item.id, item)
     yield from missing_items(path, top, set(seen))
     answers = program_answers(root, review)
-    is_past = has_history(root) and find_version(root, review.project, "v2") is not None
+    is_past = (
+        has_history(root, review.project) and find_version(root, review.project, "v2") is not None
+    )
     known = {finding.id for finding in review.findings}
     for item in seen.values():
         if item.id not in BY_ID or item.mark not in NAMES:
@@ -95,7 +97,7 @@ def answer_problems(
 
 def program_answers(root: Path, review: Review) -> dict[str, ProgramAnswer]:
     """What a program answers for version 1; nothing where it is not at hand."""
-    if not review.project or not has_history(root):
+    if not review.project or not has_history(root, review.project):
         return {}
     version = find_version(root, review.project, "v1")
     if version is None or version.commit is None:

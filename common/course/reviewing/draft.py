@@ -62,7 +62,7 @@ def draft(root: Path, slug: str, reviewer: str, ci: Path | None = None) -> str:
 def frozen_version(root: Path, slug: str, name: str) -> Version:
     """A frozen version that is in this clone; raises UserError that says what to do."""
     number = name.removeprefix("v")
-    if not has_history(root):
+    if not has_history(root, slug):
         raise UserError("this tree has no history, and reviews are of a commit; use a full clone.")
     version = find_version(root, slug, name)
     if version is None:

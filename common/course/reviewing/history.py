@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 from common.course.documents import DocumentError, decode
 from common.course.git import GitError, Repository
 from common.course.problems import Problem
+from common.course.records import PUBLISHED_FILE
 from common.course.reviewing.places import Places
 from common.course.reviewing.reviews import Review, parse_review
 from common.course.reviewing.text import is_open, shorten, shown
 from common.course.reviewing.versions import (
-    PUBLISHED_FILE,
     Version,
     find_version,
     has_history,
@@ -24,10 +24,9 @@ COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 def history_problems(root: Path, review: Review) -> Iterator[Problem]:
     """Everything that needs the repository's history."""
     path = shown(review.path)
-    if not has_history(root):
-        reason = (
-            f"{PUBLISHED_FILE} marks an export" if (root / PUBLISHED_FILE).exists() else "no git"
-        )
+    if not has_history(root, review.project):
+        is_export = (root / PUBLISHED_FILE).exists()
+        reason = f"{PUBLISHED_FILE} marks an export" if is_export else "no git"
         message = f"commit, places and ids were not compared with history: {reason}"
         yield Problem(path, 0, "review.history", message, level="warning")
         return

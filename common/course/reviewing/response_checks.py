@@ -167,7 +167,7 @@ class ResponseCheck:
         named = [answer for answer in answers if answer.commits]
         if not named:
             return
-        if not has_history(self.root):
+        if not has_history(self.root, self.slug):
             message = "commits were not looked up: this tree has no history"
             yield self.problem(0, "history", message, level="warning")
             return
@@ -211,7 +211,7 @@ class ResponseCheck:
 
     def goal_problems(self) -> Iterator[Problem]:
         """No goal of version 1 has vanished by version 2."""
-        if not has_history(self.root):
+        if not has_history(self.root, self.slug):
             return
         first = find_version(self.root, self.slug, "v1")
         if first is None or first.commit is None:

@@ -58,7 +58,7 @@ def place_problems(verification: Verification, slug: str, reviewer: str) -> Iter
 def version_problems(root: Path, slug: str, verification: Verification) -> Iterator[Problem]:
     """The version is version 2 as frozen."""
     path, line = shown(verification.path), verification.line_of("version")
-    if not has_history(root) or is_open(verification.version):
+    if not has_history(root, slug) or is_open(verification.version):
         return
     version = find_version(root, slug, "v2")
     if version is None:

@@ -6,11 +6,9 @@ from pathlib import Path
 from common import schema
 from common.course.documents import decode
 from common.course.git import GitError, Repository
-from common.course.records import FrozenVersion, read_frozen
+from common.course.records import FrozenVersion, read_frozen, was_published
 from common.errors import UserError
 from common.projects import ProjectTable
-
-PUBLISHED_FILE = "reviews/published.toml"
 
 
 @dataclass(frozen=True)
@@ -21,9 +19,9 @@ class Version:
     commit: str | None
 
 
-def has_history(root: Path) -> bool:
-    """Whether commits can be looked up: a git repository that is no published export."""
-    return (root / ".git").exists() and not (root / PUBLISHED_FILE).exists()
+def has_history(root: Path, slug: str) -> bool:
+    """Whether a project's commits can be looked up: in a git repository, and not from an export."""
+    return (root / ".git").exists() and not was_published(root, slug)
 
 
 def find_version(root: Path, slug: str, name: str) -> Version | None:
@@ -66,7 +64,7 @@ def project_table(root: Path, slug: str, version: Version | None) -> ProjectTabl
 
 def developers(root: Path, slug: str) -> set[str]:
     """The public keys of those who made a project, as version 1 and the work tree name them."""
-    version = find_version(root, slug, "v1") if has_history(root) else None
+    version = find_version(root, slug, "v1") if has_history(root, slug) else None
     keys: set[str] = set()
     for table in (project_table(root, slug, version), project_table(root, slug, None)):
         if table is not None:
