@@ -14,6 +14,7 @@ import yaml
 
 from common.errors import UserError
 
+MAX_BYTES = 2_000_000
 FENCE = re.compile(r"^\s*(?:>\s*)?(`{3,}|~{3,})")
 ALIAS = re.compile(r"(?:^|[\s\[{,:-])([&*][\w-]+)(?:$|[\s,\]}])", re.MULTILINE)
 HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
@@ -21,6 +22,17 @@ HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 
 class DocumentError(UserError):
     """A document that does not exist or is no text."""
+
+
+def refuse_links(root: Path, path: Path) -> None:
+    """Raise DocumentError if a folder between the root and a path is a link: it leads elsewhere."""
+    for place in (path, *path.parents):
+        if place == root:
+            return
+        if place.is_symlink():
+            raise DocumentError(
+                f"{place} is a link; put a file or folder there, nothing was written."
+            )
 
 
 class FrontMatterError(ValueError):
@@ -67,6 +79,9 @@ def read_text(path: Path) -> str:
         if place.is_symlink():
             raise DocumentError(f"{place} is a link, expected a file; put the text itself there.")
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DocumentError(f"{path} has {size:,} bytes, expected at most {MAX_BYTES:,}.")
         data = path.read_bytes()
     except FileNotFoundError:
         raise DocumentError(f"{path} does not exist.") from None

@@ -3,6 +3,7 @@
 import io
 import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,6 +31,10 @@ class GitError(UserError):
     """Git is missing, the folder is no repository, or a git command failed."""
 
 
+class GitMissing(UserError):
+    """Git is not installed: no question about a repository has an answer."""
+
+
 class Repository:
     """A git repository; paths are relative to its root, with slashes."""
 
@@ -50,7 +55,7 @@ class Repository:
         try:
             done = subprocess.run(command, input=data, capture_output=True, env=outside | quiet)
         except FileNotFoundError:
-            raise GitError("git is not installed; the course cycle needs it.") from None
+            raise GitMissing("git is not installed; the course cycle needs it.") from None
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip() or "no reason given"
             raise GitError(f"git {arguments[0]} failed in {self.root.name}: {said}")
@@ -218,4 +223,6 @@ def course_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / ".git").exists() and (folder / "projects").is_dir():
             return folder
+    if not here.is_relative_to(ROOT):
+        print(f"dgm: not in a course repository; working on {ROOT}", file=sys.stderr)
     return ROOT

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from common.course.cycle import CYCLE_FILE, read_cycle
+from common.course.documents import refuse_links
 from common.course.records import read_frozen
 from common.errors import UserError
 from common.projects import FILL
@@ -74,6 +75,8 @@ def create(root: Path, project: NewProject) -> Path:
     """Write projects/<slug>/ whole or not at all, and return it; raises UserError with the reason."""
     check_slug(project.slug, root)
     template = root / TEMPLATE
+    for place in (template, root / "projects" / project.slug):
+        refuse_links(root, place)
     if not template.is_dir():
         raise UserError(f"{TEMPLATE}/ is missing from {root.name}; restore it: git checkout .")
     words = replacements(project) | {"SEMESTER": semester(root)}
@@ -155,6 +158,8 @@ def semester(root: Path) -> str:
 def replacements(project: NewProject) -> dict[str, str]:
     """What stands for each word of the template, checked; raises UserError."""
     title = one_line("title", project.title)
+    if project.year is not None and not 1900 <= project.year <= 2100:
+        raise UserError(f"--year is {project.year}, expected the year of the paper, such as 2015.")
     address = paper_address(project.paper)
     for name, key in [("group", project.group), *(("member", m) for m in project.members)]:
         if key and not PUBLIC_KEY.fullmatch(key):

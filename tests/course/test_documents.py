@@ -10,6 +10,7 @@ from common.course.documents import (
     decode,
     front_matter,
     read_text,
+    refuse_links,
     sections,
 )
 
@@ -130,3 +131,19 @@ def test_what_was_written_under_headings_is_read_back(written):
     found = sections(text)
     assert [s.title for s in found] == [f"t{i} x" for i in range(len(written))]
     assert [s.text for s in found] == ["\n".join(body).strip() for _, body in written]
+
+
+def test_a_place_behind_a_link_is_refused(tmp_path):
+    (tmp_path / "root" / "reviews").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "root" / "reviews" / "made").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DocumentError, match="is a link"):
+        refuse_links(tmp_path / "root", tmp_path / "root" / "reviews" / "made" / "r-01.md")
+    refuse_links(tmp_path / "root", tmp_path / "root" / "reviews" / "vae" / "r-01.md")
+
+
+def test_a_text_of_many_megabytes_is_refused(tmp_path):
+    path = tmp_path / "review.md"
+    path.write_text("x\n" * 1_000_001)
+    with pytest.raises(DocumentError, match="2,000,002 bytes, expected at most"):
+        read_text(path)

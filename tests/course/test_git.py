@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from common.course.git import GitError, Repository, course_root
+from common.course.git import GitError, GitMissing, Repository, course_root
 
 IDENTITY = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -130,8 +130,8 @@ def test_errors_say_what_git_said(tmp_path):
 
 def test_without_git_the_message_says_so(repository, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(GitError, match="git is not installed"):
-        repository.git("status")
+    with pytest.raises(GitMissing, match="git is not installed"):
+        repository.resolve("HEAD")
 
 
 def test_commands_work_on_the_repository_around_them(repository, monkeypatch, tmp_path):

@@ -116,6 +116,19 @@ def test_nothing_but_marked_places_is_wrong_with_a_new_project(root):
     }
 
 
+@pytest.mark.parametrize("year", [-5, 99999])
+def test_a_year_that_no_paper_has_is_refused(root, year):
+    with pytest.raises(UserError, match=f"--year is {year}"):
+        create(root, NewProject("iwae", "T", PAPER, year=year))
+
+
+def test_a_template_behind_a_link_is_not_copied(root, tmp_path):
+    shutil.move(root / "templates" / "project", tmp_path / "moved")
+    (root / "templates" / "project").symlink_to(tmp_path / "moved")
+    with pytest.raises(UserError, match="is a link"):
+        create(root, NewProject("iwae", "T", PAPER))
+
+
 def test_keys_are_no_addresses(root):
     with pytest.raises(UserError, match="pseudonym"):
         create(root, NewProject("iwae", "T", PAPER, group="ada" + "@" + "example.org"))

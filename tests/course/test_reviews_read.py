@@ -194,3 +194,15 @@ def test_places(text, expected):
 def test_anchors_are_those_of_github():
     text = "# A `b` *c*\n## A b c\n```\n# no\n```\n## Ölçüm, ışık & x\n<a name='Here'></a>\n## [L](u)\n"
     assert anchors(text) == ["a-b-c", "a-b-c-1", "ölçüm-ışık--x", "l", "here"]
+
+
+def test_what_a_merge_left_behind_is_told_on_its_line():
+    text = RESPONSE + "\n<<<<<<< HEAD\nmine\n=======\ntheirs\n>>>>>>> other\n"
+    found = [p for p in parse_response(text, Path("response.md")).problems]
+    lines = text.split("\n")
+    marks = [p for p in found if p.code == "review.conflict"]
+    assert [lines[p.line - 1] for p in marks] == ["<<<<<<< HEAD", ">>>>>>> other"]
+    quoted = RESPONSE + "\n```\n<<<<<<< HEAD\n>>>>>>> other\n```\n"
+    assert "review.conflict" not in {
+        p.code for p in parse_response(quoted, Path("response.md")).problems
+    }

@@ -10,7 +10,7 @@ from common.course.checks import Context, style
 from common.course.checks.claims import README, updated_readme
 from common.course.checks.notebook import EXECUTION_KEYS
 from common.course.checks.text import BOM, text_files
-from common.files import write_bytes, write_text
+from common.files import replace_bytes
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -22,13 +22,14 @@ def fix_project(root: Path, slug: str) -> Iterator[str]:
         yield from fix_line_ends(root, path)
     context = Context(root, slug, files)  # anew: a context remembers what it has read
     for path in context.notebooks:
+        before = (root / path).read_bytes()
         notebook = context.notebook(path)
         if notebook is not None and (done := clean_notebook(notebook)):
             text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-            write_text(root / path, text)
+            replace_bytes(root / path, before, text.encode())
             yield f"{path}: {', '.join(done)}"
-    for path, data in style.formatted(root, files).items():
-        write_bytes(root / path, data)
+    for path, (before, after) in style.formatted(root, files).items():
+        replace_bytes(root / path, before, after)
         yield f"{path}: formatted"
     yield from fix_table(Context(root, slug, files))
 
@@ -40,7 +41,7 @@ def fix_line_ends(root: Path, path: str) -> Iterator[str]:
         return
     mended = data.removeprefix(BOM).replace(b"\r\n", b"\n")
     if mended != data:
-        write_bytes(root / path, mended)
+        replace_bytes(root / path, data, mended)
         yield f"{path}: line ends or byte-order mark"
 
 
@@ -68,5 +69,5 @@ def fix_table(context: Context) -> Iterator[str]:
     path = context.path(README)
     text, updated = context.text(path), updated_readme(context)
     if context.has(README) and updated is not None and updated != text:
-        write_text(context.root / path, updated)
+        replace_bytes(context.root / path, text.encode(), updated.encode())
         yield f"{path}: results table"

@@ -116,26 +116,28 @@ def below(root: Path, name: str) -> str:
         return name
 
 
-def formatted(root: Path, files: Sequence[str]) -> dict[str, bytes]:
-    """The files that black and ruff's import order change, with their new content.
+def formatted(root: Path, files: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
+    """The files that black and ruff's import order change, with their old and new content.
 
     The tools work on copies: the caller writes whole files or nothing.
     """
     paths = [path for path in files if path.endswith(FORMATTED)]
     paths = [p for p in paths if (root / p).is_file() and not (root / p).is_symlink()]
+    before: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         settings = root if (root / "pyproject.toml").exists() else ROOT
         shutil.copy(settings / "pyproject.toml", copy / "pyproject.toml")
         for path in paths:
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / path, copy / path)
+            before[path] = (root / path).read_bytes()
+            (copy / path).write_bytes(before[path])
         fix = ["check", "--quiet", "--no-cache", "--select", "I", "--fix-only"]
         start(copy, "ruff", fix, paths).output()
         start(copy, "black", ["--quiet"], paths).output()
         changed = {}
         for path in paths:
             data = (copy / path).read_bytes()
-            if data != (root / path).read_bytes():
-                changed[path] = data
+            if data != before[path]:
+                changed[path] = (before[path], data)
     return changed

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.course.documents import decode
+from common.course.documents import decode, refuse_links
 from common.course.reviewing.draft import filled, frozen_version, refuse_existing
 from common.course.reviewing.response_checks import all_findings, answers_by_finding
 from common.course.reviewing.responses import Answer, parse_response, read_response, response_path
@@ -28,6 +28,7 @@ def respond(root: Path, slug: str) -> tuple[Path, list[str]]:
             "turn it is."
         )
     path = response_path(root, slug)
+    refuse_links(root, path)
     if not path.exists():
         blocks = [answer_block(key, finding) for key, finding in findings.items()]
         write_text(path, filled(root, "response.md", project=slug) + "\n".join(blocks))
@@ -95,6 +96,7 @@ def verify(root: Path, slug: str, reviewer: str = "") -> Path:
     answers = answers_by_finding(root, slug)
     blocks = [verdict_block(finding, answers.get(key)) for key, finding in own.items()]
     values = {"project": slug, "reviewer": reviewer, "version": version.record.commit}
+    refuse_links(root, path)
     write_text(path, filled(root, "verification.md", **values) + "\n".join(blocks))
     return path
 

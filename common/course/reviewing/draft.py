@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from common.course.documents import refuse_links
 from common.course.problems import Problem
 from common.course.records import read_assignments
 from common.course.reviewing.checklist import PROGRAM, Item, by_area, line
@@ -37,6 +38,7 @@ def new_review(root: Path, slug: str, reviewer: str = "", ci: Path | None = None
     text = draft(root, slug, reviewer, ci)
     hint = f"`dgm review check {slug}` says what it lacks, `dgm review new --print` shows a new one"
     refuse_existing(path, hint)
+    refuse_links(root, path)
     write_text(path, text)
     return path
 

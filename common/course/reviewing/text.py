@@ -93,6 +93,9 @@ class Document:
         return self.fields[name].line if name in self.fields else 1
 
 
+CONFLICT_HINT = "choose what stands, and remove the lines of <<<<<<<, ======= and >>>>>>>"
+
+
 def read_document(path: Path, known: Sequence[str], schema: str) -> Document:
     """A text and its front matter, whose fields must be `known`; never raises for content."""
     try:
@@ -114,6 +117,7 @@ def parse_document(text: str, name: str, known: Sequence[str], schema: str) -> D
         problems.append(Problem(name, error.line, "review.front-matter", str(error)))
         first = after_front_matter(text)
     lines, fenced = plain_lines(text, first, name, problems)
+    problems += conflict_markers(lines, fenced, name)
     document = Document(name, {}, lines, fenced, first, problems)
     document.fields = known_fields(document, fields, known)
     found = document.value("schema")
@@ -122,6 +126,15 @@ def parse_document(text: str, name: str, known: Sequence[str], schema: str) -> D
             document.line("schema"), "review.schema", f"schema is {one_of(found, [schema])}"
         )
     return document
+
+
+def conflict_markers(lines: list[str], fenced: list[bool], name: str) -> list[Problem]:
+    """The lines that a merge left behind for a person to decide."""
+    return [
+        Problem(name, number, "review.conflict", "a conflict of a merge is left", CONFLICT_HINT)
+        for number, (line, is_code) in enumerate(zip(lines, fenced, strict=True), 1)
+        if not is_code and line.startswith(("<<<<<<< ", ">>>>>>> "))
+    ]
 
 
 def known_fields(
