@@ -1,9 +1,14 @@
-"""results/*.json: every field, numbers that can be, and agreement with the goal they answer."""
+"""results/*.json: every field, numbers that can be, and agreement with the goal they answer.
 
+Numbers that cannot be are looked for in the README and in the notebooks, too.
+"""
+
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
-from common import json_lines, schema
+from common import json_lines, notebooks, schema
 from common.course.checks import Context
 from common.course.checks.vocabulary import ENTROPY_NATS, LIKELIHOODS, METRICS, NUM_LEVELS
 from common.course.problems import Problem
@@ -12,6 +17,20 @@ from common.results import Result, parse_result
 
 BY_HAND = "results are written by `dgm reproduce`, never by hand"
 SLACK = 4.0  # standard errors that an estimate may lie beyond what is possible
+MOST_EXAMPLES = 10**8  # no test split is larger
+EQUALS = r"(?:\s*[:=]\s*|\s+(?:of|is|was)\s+)"
+NEGATIVE_FID = re.compile(rf"\bfid(?:\s+score)?(?:{EQUALS}|\s+)[-−]\d+(?:\.\d+)?", re.IGNORECASE)
+ACCURACY = re.compile(
+    rf"\baccuracy{EQUALS}(\d{{1,9}}(?:\.\d{{1,9}})?)"
+    r"(?=[.,;)](?!\d)|$|\s+(?:on|for|with|after|in|and|at)\b)",
+    re.IGNORECASE,
+)
+NAN_LOSS = re.compile(r"\bloss\s*[:=]?\s*nan\b", re.IGNORECASE)
+NOT_A_NUMBER_OF_OURS = re.compile(
+    r"change|differ|delta|Δ|improv|gain|relative|\bif\b|when|until|never|would|without|cannot|"
+    r"first|earlier|version 1|\bno\b|not\b|avoid|prevent|impossible",
+    re.IGNORECASE,
+)
 
 
 def check(context: Context) -> Iterator[Problem]:
@@ -20,6 +39,54 @@ def check(context: Context) -> Iterator[Problem]:
     for path in context.files:
         if path.startswith(folder) and path.endswith(".json"):
             yield from file_problems(context, path)
+    yield from prose_problems(context)
+
+
+def prose_problems(context: Context) -> Iterator[Problem]:
+    """Numbers that cannot be, in the README and in what notebooks show."""
+    readme = context.path("README.md")
+    for line, message in prose_faults(context.text(readme) or ""):
+        yield Problem(readme, line + 1, "numbers.prose", message, PROSE_HINT)
+    for path in context.notebooks:
+        lines: dict[json_lines.Location, int] = {}
+        for location, text in notebook_texts(context.notebook(path)):
+            for line, message in prose_faults(text):
+                lines = lines or json_lines.line_numbers(context.text(path) or "")
+                where = json_lines.line_of((*location, line), lines)
+                message = f"cell {location[1]}: {message}"
+                yield Problem(path, where, "numbers.prose", message, PROSE_HINT)
+
+
+PROSE_HINT = "a number that cannot be: look for the error, and measure again"
+
+
+def notebook_texts(notebook: dict[str, Any] | None) -> Iterator[tuple[tuple, str]]:
+    """What a reader sees of a notebook, Markdown and outputs, with the place of its lines."""
+    for index, cell in enumerate(notebook["cells"] if notebook else ()):
+        if cell["cell_type"] == "markdown":
+            yield ("cells", index, "source"), notebooks.source(cell)
+        for number, output in enumerate(cell.get("outputs", ())):
+            for name in ("text", "text/plain", "text/markdown"):
+                inside = () if name == "text" else ("data",)
+                holder = output.get("data", {}) if inside else output
+                shown = holder.get(name, "")
+                place = ("cells", index, "outputs", number, *inside, name)
+                if isinstance(shown, str | list):
+                    yield place, shown if isinstance(shown, str) else "".join(map(str, shown))
+
+
+def prose_faults(text: str) -> Iterator[tuple[int, str]]:
+    """Numbers in a text that cannot be: (line from 0, message)."""
+    for line, words in enumerate(text.split("\n")):
+        if NOT_A_NUMBER_OF_OURS.search(words):
+            continue
+        for found in NEGATIVE_FID.finditer(words):
+            yield line, f"{found.group()!r}: a distance cannot be negative"
+        for found in ACCURACY.finditer(words):
+            if 1 < float(found.group(1)) < 2 or float(found.group(1)) > 100:
+                yield line, f"{found.group()!r}: an accuracy cannot be above 1"
+        for found in NAN_LOSS.finditer(words):
+            yield line, f"{found.group()!r}: the training has failed"
 
 
 def file_problems(context: Context, path: str) -> Iterator[Problem]:
@@ -87,6 +154,9 @@ def range_faults(result: Result) -> Faults:
         slack = 0.0
     if result.n < 1:
         yield "n", "count", f"n is {result.n}, expected at least one example", BY_HAND
+    if result.metric in ("nll_nats", "bits_per_dim") and result.n > MOST_EXAMPLES:
+        message = f"n is {result.n}, more examples than any test split has"
+        yield "n", "range", message, BY_HAND
     if result.num_importance_samples is not None and result.num_importance_samples < 1:
         message = f"num_importance_samples is {result.num_importance_samples}, expected at least 1"
         yield "num_importance_samples", "count", message, BY_HAND
