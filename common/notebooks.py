@@ -19,6 +19,7 @@ MAX_BYTES = 1_000_000
 MACHINE_PATH = re.compile(
     r"(?<![\w.])/(home|Users|root|tmp|mnt|scratch|workspace)/|[A-Z]:\\{1,2}Users"
 )
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class NotebookError(UserError):
@@ -134,11 +135,23 @@ def first_line(text: object) -> str:
 
 def cell_faults(cell: dict[str, Any], location: Location) -> Iterator[Fault]:
     """What is wrong with one cell of a valid notebook."""
-    outputs = cell.get("outputs", [])
-    for index, output in enumerate(outputs):
+    tags = cell["metadata"].get("tags", [])
+    if "raises-exception" in tags:
+        message = "is tagged raises-exception: a cell that fails shows nothing that can be trusted"
+        place = (*location, "metadata", "tags", tags.index("raises-exception"))
+        yield Fault("raises", place, message)
+    count = cell.get("execution_count")
+    for index, output in enumerate(cell.get("outputs", [])):
+        place = (*location, "outputs", index)
+        if output["output_type"] == "execute_result" and output["execution_count"] != count:
+            message = f"its result is of execution {output['execution_count']}, not of {count}"
+            yield Fault("order", (*place, "execution_count"), f"{message}: run all cells and save")
+        if WIDGET in output.get("data", {}):
+            message = "its output is a widget, which a page cannot show: print plain text"
+            yield Fault("widget", (*place, "data", WIDGET), message)
         if output["output_type"] == "error":
             message = f"its output is an error: {output['ename']}: {first_line(output['evalue'])}"
-            yield Fault("error", (*location, "outputs", index), message)
+            yield Fault("error", place, message)
     for name in ("source", "outputs"):
         for place, text in strings(cell.get(name, []), (*location, name)):
             if found := MACHINE_PATH.search(text):

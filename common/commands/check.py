@@ -109,4 +109,6 @@ def next_step(found, slugs: list[str], *, strict: bool, fixed: bool) -> str:
     if any(problem.level == "fill" for problem in found):
         again = "and check again" if strict else f"dgm check {names} --strict as for version 1"
         return f"next: fill in what is marked; {again}"
+    if not slugs:
+        return "next: dgm new starts a project"
     return "next: make test, then open the pull request"

@@ -6,15 +6,15 @@ from importlib import import_module
 from pathlib import Path
 
 from common import schema
-from common.course.checks import Context
+from common.course.checks import Context, is_small, layout
 from common.course.checks import style as styles
 from common.course.cycle import CYCLE_FILE, Cycle
 from common.course.git import GitError, Repository
 from common.course.problems import Problem
 from common.course.records import ASSIGNMENTS_FILE, FROZEN_FILE, Assignments, Frozen
 
-RULES = (
-    *("layout", "text", "metadata", "notebook", "readme", "claims", "freshness", "numbers"),
+RULES = (  # after `layout`, which alone sees files too large to be read
+    *("text", "metadata", "notebook", "readme", "claims", "freshness", "numbers"),
     *("weights", "code", "licence", "personal", "secrets"),
 )
 RECORDS = {CYCLE_FILE: Cycle, FROZEN_FILE: Frozen, ASSIGNMENTS_FILE: Assignments}
@@ -38,6 +38,7 @@ def check_tree(
         root, [p for paths in own.values() for p in paths] if style else []
     )
     found = list(record_problems(root))
+    found += layout.link_problems(root, [path for path in files if path.count("/") <= 1])
     for slug, paths in own.items():
         found += check_project(root, slug, paths)
     found += styles.problems(root, started)
@@ -52,10 +53,22 @@ def check_project(root: Path, slug: str, files: Sequence[str] | None = None) -> 
     tracks or could track, or every file below the folder where `root` is no git work tree.
     """
     listed = tree_files(root, f"projects/{slug}") if files is None else files
-    context = Context(root, slug, tuple(sorted(filter(is_utf8, listed))))
-    found = [problem for rule in RULES for problem in rule_module(rule).check(context)]
+    whole = Context(root, slug, tuple(sorted(filter(is_utf8, listed))))
+    huge = {path for path in whole.files if is_huge(root / path)}
+    others = Context(root, slug, tuple(path for path in whole.files if path not in huge))
+    found = list(layout.check(whole))
+    for rule in RULES:
+        found += [
+            problem for problem in rule_module(rule).check(others) if problem.path not in huge
+        ]
     found += [unreadable_name(path) for path in listed if not is_utf8(path)]
     return sorted(without_filled(found), key=lambda problem: problem.order)
+
+
+def is_huge(path: Path) -> bool:
+    """Whether a file is too large for rules to read: `layout` says so, the others leave it out."""
+    is_weight = path.suffix.lower() in layout.WEIGHTS | {".safetensors"}
+    return path.is_file() and not path.is_symlink() and not is_small(path) and not is_weight
 
 
 def is_utf8(path: str) -> bool:

@@ -253,3 +253,29 @@ def test_a_name_that_is_not_utf8_is_told_and_can_be_printed(root, capsys):
     (root / "projects" / "tiny" / os.fsdecode(b"\xfc.md")).write_text("a\n")
     assert main(["check"]) == 1
     assert "projects/tiny/\\xfc.md: the name is not UTF-8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["big.py", "big.md", "README.md", "model.py"])
+def test_a_huge_file_is_told_by_its_size_and_read_by_no_rule(root, name):
+    with (root / "projects" / "tiny" / name).open("ab") as file:
+        file.truncate(200 * 2**20)  # sparse: takes no room
+    found = [p for p in check_tree(root, style=True) if p.path.endswith(f"/{name}")]
+    assert codes(found) == {"layout.size"}
+
+
+def test_a_project_or_the_folder_of_projects_that_is_a_link_is_told(root, tmp_path):
+    (root / "projects" / "other").symlink_to("tiny", target_is_directory=True)
+    links = [(p.path, p.code) for p in check_tree(root)]
+    assert ("projects/other", "layout.link") in links
+    (root / "projects" / "other").unlink()
+    (root / "projects").rename(root / "elsewhere")
+    (root / "projects").symlink_to("elsewhere", target_is_directory=True)
+    links = [(p.path, p.code) for p in check_tree(root)]
+    assert ("projects", "layout.link") in links
+
+
+def test_without_projects_the_next_step_is_to_begin_one(tmp_path, monkeypatch, capsys):
+    git(tmp_path, "init", "-q", "-b", "main")
+    monkeypatch.setattr("common.course.git.course_root", lambda: tmp_path)
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("next: dgm new")

@@ -8,6 +8,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from importlib import import_module
@@ -869,3 +871,16 @@ def test_a_project_with_nothing_in_it_breaks_no_rule(tmp_path):
         found(rule, Context(tmp_path, SLUG, ()))
         found(rule, Context(tmp_path, SLUG, ("projects/vae/gone.py", "projects/vae/gone.ipynb")))
     assert Path(tmp_path, "projects", SLUG).is_dir()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_named_like_code_is_not_read(tmp_path):
+    make(tmp_path)
+    folder = tmp_path / "projects" / SLUG
+    script = f"from pathlib import Path; from common.results import code_sha256 as f; print(f(Path({str(folder)!r})))"
+    command = [sys.executable, "-c", script]
+    before = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=True)
+    os.mkfifo(folder / "y.py")
+    after = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=True)
+    assert after.stdout == before.stdout
+    assert ("y.py", 0, "layout.link") in found("layout", context(tmp_path))

@@ -303,3 +303,27 @@ def test_bad_encodings_are_told(folder):
     problems = found(folder)
     assert ("text.line-ends", "warning", "model.py", 0) in problems
     assert ("text.encoding", "error", "notes.md", 2) in problems
+
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "words"),
+    [
+        ({"output_type": "execute_result", "execution_count": 77}, "order", "77"),
+        ({"output_type": "display_data", "data": {WIDGET: {"model_id": "a"}}}, "widget", WIDGET),
+        (None, "raises", "raises-exception"),
+    ],
+)
+def test_what_an_honest_execution_does_not_leave_is_an_error(folder, output, code, words):
+    def change(table):
+        if output is None:
+            table["cells"][2]["metadata"]["tags"] = ["raises-exception"]
+        else:
+            table["cells"][2]["outputs"].append({"data": {}, "metadata": {}} | output)
+
+    lines = change_notebook(folder, change)
+    ((found_code, level, _, line),) = found(folder)
+    assert (found_code, level) == (f"notebook.{code}", "error")
+    assert words in lines[line - 1]

@@ -5,6 +5,7 @@ No rule runs the project's code: files are read, Python is parsed, notebooks are
 
 import ast
 import json
+import stat
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -15,6 +16,17 @@ from common.course.documents import DocumentError, decode
 from common.notebooks import schema_faults
 from common.projects import ProjectTable
 from common.results import Result, parse_result
+
+MAX_TEXT_BYTES = 5 * 2**20  # no rule reads text beyond it; checks.layout allows less
+
+
+def is_small(path: Path) -> bool:
+    """Whether this is an ordinary file, no link, that is small enough to be read as text."""
+    try:
+        state = path.lstat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(state.st_mode) and state.st_size <= MAX_TEXT_BYTES
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,9 @@ class Context:
 
     @cache  # noqa: B019  a context lives as long as one check
     def text(self, path: str) -> str | None:
-        """A file (relative to the root) as text; None if it is binary, a link or not there."""
+        """A file (relative to the root) as text; None if binary, huge, a link or not there."""
         full = self.root / path
-        if full.is_symlink() or not full.is_file():
+        if not is_small(full):
             return None
         try:
             return decode(full.read_bytes(), path)

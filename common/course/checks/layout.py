@@ -4,10 +4,10 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from common.course.checks import Context
+from common.course.checks import MAX_TEXT_BYTES, Context
 from common.course.problems import Problem
 
 MAX_WEIGHT_BYTES = 16 * 2**20  # common.weights.MAX_WEIGHT_BYTES
@@ -98,6 +98,7 @@ CONFLICT = re.compile(r"^(?:<{7} |>{7} )", re.MULTILINE)
 
 def check(context: Context) -> Iterator[Problem]:
     """Everything about the files as files; links are not followed."""
+    yield from link_problems(context.root, ["projects", context.folder])
     yield from required_problems(context)
     yield from collision_problems(context)
     yield from submodule_problems(context)
@@ -225,6 +226,13 @@ def submodule_problems(context: Context) -> Iterator[Problem]:
             yield Problem(".gitmodules", number, "layout.submodule", message, hint)
 
 
+def link_problems(root: Path, paths: Iterable[str]) -> Iterator[Problem]:
+    """Those of the paths that are symbolic links."""
+    for path in paths:
+        if (root / path).is_symlink():
+            yield from kind_problems(path, stat.S_IFLNK)
+
+
 def kind_problems(path: str, mode: int) -> Iterator[Problem]:
     """A path that is no ordinary file."""
     if stat.S_ISLNK(mode):
@@ -272,6 +280,8 @@ def content_problems(context: Context, path: str, size: int) -> Iterator[Problem
         if not head.startswith(PICTURES[suffix]):
             message = f"is named {suffix}, but its content is not"
             yield Problem(path, 0, "layout.binary", message, "save it again in that format")
+    elif size > MAX_TEXT_BYTES:
+        return  # not read; its size is told
     elif context.text(path) is None:
         message = "is a binary file of an unknown kind"
         yield Problem(path, 0, "layout.binary", message, "keep text, .png and .safetensors")

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from common import json_lines
+from common.course.checks import is_small
 from common.course.problems import Problem
 from common.projects import ROOT
 
@@ -54,8 +55,7 @@ def start(root: Path, tool: str, arguments: Sequence[str], paths: Sequence[str])
 
 def start_checks(root: Path, files: Sequence[str]) -> tuple[Started, Started]:
     """Start black and ruff, which only look, on those of the files that they know."""
-    paths = [path for path in files if path.endswith(FORMATTED) and (root / path).is_file()]
-    paths = [path for path in paths if not (root / path).is_symlink()]
+    paths = [path for path in files if path.endswith(FORMATTED) and is_small(root / path)]
     black = start(root, "black", ["--check"], paths)
     ruff = start(root, "ruff", ["check", "--output-format", "json", "--no-cache"], paths)
     return black, ruff
@@ -121,8 +121,7 @@ def formatted(root: Path, files: Sequence[str]) -> dict[str, tuple[bytes, bytes]
 
     The tools work on copies: the caller writes whole files or nothing.
     """
-    paths = [path for path in files if path.endswith(FORMATTED)]
-    paths = [p for p in paths if (root / p).is_file() and not (root / p).is_symlink()]
+    paths = [path for path in files if path.endswith(FORMATTED) and is_small(root / path)]
     before: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
