@@ -9,7 +9,7 @@ numbers here begin with (b or N and eight digits). `addresses` says what counts 
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -89,6 +89,11 @@ NOT_DIGIT = re.compile(r"\D")
 HIDDEN_CHARACTERS = {ord(character): None for character in "\u200b\u200c\u200d\u2060\ufeff\u00ad"}
 COMBINING = re.compile("[\u0300-\u036f]")
 WORD = re.compile(r"[^\W_]+")
+SPACED = re.compile(
+    r"(?<![^\W_])(?<!\d[.,])(?:[A-Za-z]{0,2}[ -]?)\d+(?:[ \t\u00a0\u202f._/-]\d+)+(?![^\W_])"
+)
+DIGIT_GROUP = re.compile(r"\d+")
+MAX_GROUPS = 11
 MAX_GAP = 6  # characters between two words of a roster entry: "Ada  **Lovelace"
 
 
@@ -199,6 +204,19 @@ def find_known(text: str, known: Iterable[str]) -> list[Private]:
             run = matches[index : index + len(words)]
             if [word.group() for word in run] == words and is_close(run):
                 found.append(Private(bisect_left(ends, match.start()) + 1, KNOWN, entry))
+    return found
+
+
+def find_spaced(text: str, numbers: Collection[str]) -> list[Private]:
+    """Numbers of the roster (digits only) written in groups: 12 345 678, 12-345-678."""
+    found = []
+    for match in SPACED.finditer(text) if numbers else ():
+        groups = DIGIT_GROUP.findall(match.group())
+        for start in range(len(groups)):
+            for end in range(start + 2, min(len(groups), start + MAX_GROUPS) + 1):
+                if (number := "".join(groups[start:end])) in numbers:
+                    line = text.count("\n", 0, match.start()) + 1
+                    found.append(Private(line, KNOWN, number))
     return found
 
 

@@ -260,3 +260,17 @@ def test_time_grows_no_faster_than_the_text(piece):
     start = time.process_time()
     find_private(text, ["Ada Lovelace"])
     assert time.process_time() - start < 2  # 0.1 s; a quadratic search takes minutes
+
+
+@pytest.mark.parametrize("mark", [" ", "-", ".", "/", "\u00a0"])
+def test_a_known_number_is_found_in_groups(mark):
+    text = f"one\n1{mark}{NUMBER[:3]}{mark}{NUMBER[3:]}{mark}7"
+    assert privacy.find_spaced(text, {NUMBER}) == [privacy.Private(2, privacy.KNOWN, NUMBER)]
+    assert privacy.find_spaced(f"{NUMBER[:3]}\n{NUMBER[3:]} {NUMBER[:-1]}", {NUMBER}) == []
+
+
+@pytest.mark.parametrize("piece", ["1 ", "1", "12-", "a1 "])
+def test_the_search_for_groups_takes_linear_time(piece):
+    start = time.process_time()
+    privacy.find_spaced(piece * 50_000, {NUMBER})
+    assert time.process_time() - start < 2

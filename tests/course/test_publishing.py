@@ -1,12 +1,15 @@
 """Publishing: what is private never reaches the public tree, wherever in a file it hides."""
 
 import base64
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import shutil
 import subprocess
+import tarfile
 import tomllib
 import zipfile
 import zlib
@@ -442,6 +445,124 @@ def test_what_is_planted_is_found_at_its_place(name, data, place, kind):
     found = file_disclosures(name, data, Known(known_texts(ROSTER)))
     places = {(one.line or one.place, one.kind) for one in found}
     assert (place, kind) in places
+
+
+KEYS = ("course-staff", "r-01", "r-02", "r-03")
+GRADED = {
+    "Markdown": ("a.md", "# Course\n\n| key | grade |\n|---|---|\n| r-01 | 78.40 |\n", 5),
+    "Markdown, the key in marks": ("a.md", "| `key` | Points |\n|-|-|\n| **r-02** | 7 |\n", 3),
+    "csv": ("a.csv", "key,version 1,developer\nr-01,64,78.4\n", 2),
+    "json": ("a.json", '{"r-01": {"developer": 78.4, "reviewer": 52.1}}', 1),
+    "json over lines": ("a.json", '{\n "r-01": {\n  "developer": 78.4\n }\n}', 3),
+    "json under a head": ("a.json", '{"grades": {\n "x": 1,\n "r-03": 12}}', 3),
+    "letters alone": ("a.txt", "Hello.\n\nr-01: AA\n", 3),
+    "a letter under a head": ("a.md", "## Marks\n\n- r-01: B+\n", 3),
+    "words": ("a.txt", "Scores\n\nr-01 78.4\n", 3),
+    "a sentence": ("a.md", "r-01 has a grade of 78.4 now.\n", 1),
+    "toml": ("a.toml", '[[person]]\nkey = "r-02"\ndeveloper = 78.4\n', 3),
+    "toml, the key behind": ("a.toml", 'score = 78.4\nkey = "r-02"\n', 1),
+    "the name of the file": ("marks.txt", "r-01 78.4\n", 1),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "line"), GRADED.values(), ids=GRADED.keys())
+def test_a_grade_beside_a_public_key_is_found(name, text, line):
+    found = file_disclosures(name, text.encode(), Known((), KEYS))
+    assert (line, "grade") in {(one.line, one.kind) for one in found}
+    packed = file_disclosures("a.zip", zipped(name, text.encode()), Known((), KEYS))
+    assert "grade" in {one.kind for one in packed}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("reviews/made/response.md", "## Points\n\n- r-01: 5\n"),
+        ("a.md", "The reviewer r-01 had 12 remarks, r-02/F03 among them.\n"),
+        ("a.md", "| reviewer | project | days |\n|-|-|-|\n| r-01 | made | 12 |\n"),
+        ("a.toml", '{ project = "made", reviewer = "r-01", round = 2 },\n'),
+        ("a.md", "The score is 5.\n\nr-01 is a key.\n"),
+        ("a.md", "| model | score |\n|-|-|\n| r-011 | 3 |\n"),
+        ("a.py", "grade = {'r-01': 78.4}\n"),
+    ],
+)
+def test_a_key_without_a_grade_is_left_alone(name, text):
+    assert file_disclosures(name, text.encode(), Known((), KEYS)) == []
+
+
+def test_this_repository_is_clean_for_a_roster_of_its_keys(tmp_path, monkeypatch, capsys):
+    top = Path(__file__).parents[2]
+    if not (top / ".git").exists():
+        pytest.skip("no clone of the repository")
+    clone, private = tmp_path / "clone", tmp_path / "private"
+    subprocess.run(["git", "clone", "-q", str(top), str(clone)], check=True)
+    private.mkdir()
+    people = "".join(
+        f'[[person]]\nkey = "{key}"\nname = "Zzyzx {word}"\n'
+        for key, word in zip(KEYS, ("Null", "One", "Two", "Three"), strict=True)
+    )
+    (private / "roster.toml").write_text(f'schema = "roster/1"\n{people}')
+    monkeypatch.setenv("DGM_PRIVATE", str(private))
+    monkeypatch.chdir(clone)
+    (clone / "projects" / "table.md").write_text("| key | grade |\n|---|---|\n| r-01 | 78.40 |\n")
+    commit(clone)
+    assert cli.main(["publish", str(tmp_path / "out"), "--dry-run"]) == 1
+    said = capsys.readouterr().out
+    assert "projects/table.md:3: grade" in said
+    git(clone, "reset", "-q", "--hard", "HEAD~1")
+    code = cli.main(["publish", str(tmp_path / "out")])
+    assert code == 0, capsys.readouterr().out
+
+
+def tarred(name: str, data: bytes) -> bytes:
+    """A tar archive of one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress), ("gz", gzip.compress)]
+)
+def test_a_packed_tar_is_opened(ending, pack):
+    known = Known(known_texts(ROSTER))
+    data = pack(tarred("b/c.txt", NAME.encode()))
+    (found,) = file_disclosures(f"a.tar.{ending}", data, known)
+    assert (found.place, found.kind) == ("unpacked, b/c.txt", "roster entry")
+    assert file_disclosures(f"a.tar.{ending}", pack(tarred("c.txt", b"fine")), known) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.7z", b"?"),
+        ("a.rar", b"?"),
+        ("a.bin", b"7z\xbc\xaf\x27\x1c\0\4"),
+        ("a.bin", b"Rar!\x1a\x07\x01\0"),
+        ("a.tar.xz", lzma.compress(b"a" * 100)[:-20]),
+        ("a.tar.bz2", bz2.compress(b"a" * 100)[:-5]),
+        ("a.xz", lzma.compress(bytes(64 * 2**20 + 1), preset=0)),
+        ("a.zip", zipped("b.7z", b"?")),
+    ],
+)
+def test_an_archive_that_cannot_be_opened_is_refused(name, data):
+    (found,) = file_disclosures(name, data, Known())
+    assert found.kind == "archive that cannot be read"
+
+
+@pytest.mark.parametrize(
+    "form", ["{} {} {}", "{}-{}-{}", "{}.{}.{}", "b{} {} {}", "x 7 {} {}-{} 9"]
+)
+def test_a_number_of_the_roster_is_found_in_groups(form):
+    digits = NUMBER[1:]
+    text = f"one\n{form.format(digits[:3], digits[3:6], digits[6:])}\n"
+    for written in (NUMBER, f"{digits[:4]} {digits[4:]}"):
+        roster = Roster("roster/1", (Person("p-01", "A B", student_number=written),))
+        found = file_disclosures("a.txt", text.encode(), Known(known_texts(roster)))
+        assert {(one.line, one.kind) for one in found} == {(2, "roster entry")}
+    assert file_disclosures("a.txt", b"12 34 56 78", Known(known_texts(ROSTER))) == []
 
 
 def test_clean_files_are_clean():

@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.course.git import Repository
-from common.course.privacy import KNOWN, WORD, Private, find_known, find_private, fold
+from common.course.privacy import (
+    GRADE,
+    KNOWN,
+    WORD,
+    Private,
+    find_known,
+    find_private,
+    find_spaced,
+    fold,
+)
 from common.course.private import Roster
 from common.course.publishing.embedded import Piece, pieces, without_tags
+from common.course.publishing.grades import grade_lines
 
 PRIVATE_FIELD, PRIVATE_FILE = "private field", "private file"
+CLOSED = "archive that cannot be read"
+STUDENT_NUMBER = re.compile(r"[A-Za-z]{0,2}[ -]?\d[\d ._/-]{4,}\d")
 MIN_AMONG_NOISE = 8  # letters; a shorter text may be there by chance
 TABLES = (".toml", ".json", ".yaml", ".yml", ".csv")
 HOURS = re.compile(r"""(?im)^[\s#>*-]*["']?hours["']?\s*[=:]\s*["']?\d|"hours"\s*:""")
@@ -40,9 +52,14 @@ class Disclosure:
 
 
 class Known:
-    """Texts to look for, prepared once for many files."""
+    """Texts to look for, prepared once for many files; `keys` are public, but not with a grade."""
 
-    def __init__(self, texts: Iterable[str] = ()):
+    def __init__(self, texts: Iterable[str] = (), keys: Iterable[str] = ()):
+        texts = list(texts)
+        self.keys = tuple(dict.fromkeys(keys))
+        self.numbers = {
+            re.sub(r"\D", "", text) for text in texts if STUDENT_NUMBER.fullmatch(text.strip())
+        }
         self.by_first: dict[str, list[str]] = {}
         self.bare: dict[str, str] = {}
         for text in dict.fromkeys(texts):
@@ -71,7 +88,8 @@ def known_texts(roster: Roster) -> list[str]:
     known = []
     for person in roster.person:
         known += [text for text in (person.email, person.student_number) if text.strip()]
-        known += re.findall(r"\d{6,}", person.student_number)  # without its letter
+        digits = re.sub(r"\D", "", person.student_number)  # without its letter and its spaces
+        known += [digits] if len(digits) >= 6 else []
         if person.consent:
             continue
         words = person.name.split()
@@ -131,10 +149,16 @@ def file_disclosures(name: str, data: bytes, known: Known) -> list[Disclosure]:
 
 def piece_private(name: str, piece: Piece, known: Known) -> Iterable[Private]:
     """What is private in one text of a file."""
+    if piece.is_closed:
+        return [Private(1, CLOSED, piece.text)]
     if piece.is_noise:
         short = find_known(piece.text, known.candidates(piece.text))
         return [*short, *known.among_noise(piece.text)]
     found = set(find_private(piece.text, known.candidates(piece.text)))
+    found |= set(find_spaced(piece.text, known.numbers))
+    inner = piece.place.rsplit(", ", 1)[-1]
+    for number, line in grade_lines(inner if "." in inner else name, piece.text, known.keys):
+        found.add(Private(number, GRADE, line))
     bare = without_tags(piece.text)
     if bare != piece.text:
         found |= set(find_known(bare, known.candidates(bare)))

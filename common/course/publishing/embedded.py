@@ -6,10 +6,13 @@ notebook's output, a member of a zip archive, the strings of a file of weights.
 
 import base64
 import binascii
+import bz2
 import html
 import io
 import json
+import lzma
 import re
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +22,21 @@ from common.course.documents import DocumentError, decode
 
 MAX_UNPACKED = 64 * 2**20
 PNG = b"\x89PNG\r\n\x1a\n"
+BZ2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+XZ = b"\xfd7zXZ\0"
+CLOSED_STARTS = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
+CLOSED_NAMES = (
+    ".7z",
+    ".rar",
+    ".zst",
+    ".lz4",
+    ".lzma",
+    ".lz",
+    ".tar.bz2",
+    ".tar.xz",
+    ".tbz2",
+    ".txz",
+)
 SILENT_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"pHYs", b"sRGB"}
 JSON_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt])|u([0-9a-fA-F]{4}))')
 CODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
@@ -47,6 +65,7 @@ class Piece:
     place: str
     text: str
     is_noise: bool = False
+    is_closed: bool = False  # an archive that nobody could look into; the text is its name
 
 
 def pieces(name: str, data: bytes, depth: int = 0) -> Iterator[Piece]:
@@ -54,13 +73,56 @@ def pieces(name: str, data: bytes, depth: int = 0) -> Iterator[Piece]:
     if data.startswith(PNG):
         yield from png_pieces(data)
     elif data.startswith(b"PK\x03\x04") and depth < 3:
-        yield from zip_pieces(data, depth)
+        yield from zip_pieces(name, data, depth)
     elif data.startswith(b"\x1f\x8b") and depth < 3:
-        yield from within("unpacked", name, unzipped(data, 31), depth)
+        yield from within("unpacked", packed_name(name), unzipped(data, 31), depth)
+    elif (BZ2.match(data) or data.startswith(XZ)) and depth < 3:
+        unpacked = decompressed(data)
+        if unpacked is None:
+            yield Piece("archive", name, is_closed=True)
+        else:
+            yield from within("unpacked", packed_name(name), unpacked, depth)
+    elif data[257:262] == b"ustar" and depth < 4:
+        yield from tar_pieces(name, data, depth)
+    elif data.startswith(CLOSED_STARTS) or name.lower().endswith(CLOSED_NAMES):
+        yield Piece("archive", name, is_closed=True)
     elif data.startswith(b"%PDF"):
         yield from pdf_pieces(data)
     else:
         yield from text_pieces(name, data)
+
+
+def packed_name(name: str) -> str:
+    """The name of what is in a packed file: without its last ending."""
+    return re.sub(r"\.(?:gz|bz2|xz)$", "", name, flags=re.IGNORECASE)
+
+
+def decompressed(data: bytes) -> bytes | None:
+    """What is in bzip2 or xz, all its streams; None if it is broken or too large."""
+    unpacked = b""
+    try:
+        while data.startswith(XZ) or BZ2.match(data):
+            stream = lzma.LZMADecompressor() if data.startswith(XZ) else bz2.BZ2Decompressor()
+            unpacked += stream.decompress(data, MAX_UNPACKED - len(unpacked) + 1)
+            if not stream.eof or len(unpacked) > MAX_UNPACKED:
+                return None
+            data = stream.unused_data.lstrip(b"\0")
+    except (lzma.LZMAError, OSError, EOFError, ValueError):
+        return None
+    return unpacked if not data else None
+
+
+def tar_pieces(name: str, data: bytes, depth: int) -> Iterator[Piece]:
+    """The members of a tar archive, and whom they belong to."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            for member in archive:
+                yield Piece("tar member", f"{member.name}\n{member.linkname}")
+                yield Piece("tar member", f"{member.uname}\n{member.gname}")
+                if file := archive.extractfile(member) if member.isreg() else None:
+                    yield from within(member.name, member.name, file.read(), depth)
+    except (tarfile.TarError, OSError, EOFError, ValueError):
+        yield Piece("archive", name, is_closed=True)
 
 
 def text_pieces(name: str, data: bytes) -> Iterator[Piece]:
@@ -154,7 +216,7 @@ def within(place: str, name: str, data: bytes, depth: int) -> Iterator[Piece]:
     """The texts of something unpacked, with the place it came from."""
     for piece in pieces(name, data, depth + 1):
         inner = f"{place}, {piece.place}" if piece.place else place
-        yield Piece(inner, piece.text, piece.is_noise)
+        yield Piece(inner, piece.text, piece.is_noise, piece.is_closed)
 
 
 def png_pieces(data: bytes) -> Iterator[Piece]:
@@ -193,7 +255,7 @@ def chunk_pieces(kind: bytes, body: bytes) -> Iterator[Piece]:
     yield Piece(place, plain(f"{keyword.decode('latin-1')}: {decode(text)}"))
 
 
-def zip_pieces(data: bytes, depth: int) -> Iterator[Piece]:
+def zip_pieces(name: str, data: bytes, depth: int) -> Iterator[Piece]:
     """The members of a zip archive (also .npz and office files)."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -205,7 +267,9 @@ def zip_pieces(data: bytes, depth: int) -> Iterator[Piece]:
                 if left > 0 and not member.is_dir():
                     content = archive.read(member)
                     yield from within(member.filename, member.filename, content, depth)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, OSError, EOFError):
+    except RuntimeError:  # a password, or a method that the library does not know
+        yield Piece("archive", name, is_closed=True)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError):
         yield from strings(data)
 
 

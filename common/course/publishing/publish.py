@@ -55,7 +55,8 @@ def publish(
     slugs = {path.parent.name for path in root.glob("projects/*/project.toml")}
     earlier = frozenset(slug for slug in slugs if not takes_part(root, slug, semester))
     rules = Rules(read_frozen(root), read_assignments(root), roster, earlier)
-    known = Known(known_texts(roster) if roster else ())
+    people = roster.person if roster else ()
+    known = Known(known_texts(roster) if roster else (), (person.key for person in people))
     building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         omissions, links = write_tree(repository, commit, rules, building)
