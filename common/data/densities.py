@@ -1,6 +1,6 @@
 """Two-dimensional densities: exact samplers, and exact log p where a closed form exists.
 
-Ring, grid, pinwheel and checkerboard have one. Moons and swiss roll are curves blurred by
+Rings, grids, pinwheel and checkerboard have one. Moons and swiss roll are curves blurred by
 Gaussian noise: their density is an integral along the curve without a closed form.
 Draws are made in float64 and then cast, so that processors that differ in the last bit agree.
 """
@@ -54,7 +54,7 @@ class Ring(_IsotropicMixture):
 
     @property
     def half_width(self) -> float:
-        return self.radius + 5 * self.std
+        return self.radius + max(5 * self.std, self.radius / 4)
 
     @property
     def modes(self) -> Tensor:
@@ -63,8 +63,26 @@ class Ring(_IsotropicMixture):
 
 
 @dataclass(frozen=True)
+class ThinRing(Ring):
+    """The 2D-ring of Lin et al. 2018 (PacGAN): radius 1, std 0.01."""
+
+    name: ClassVar[str] = "thin_ring"
+    radius: float = 1.0
+    std: float = 0.01
+
+
+@dataclass(frozen=True)
+class EightGaussians(Ring):
+    """The eight Gaussians of Gulrajani et al. 2017: radius 2, std 0.02, both divided by 1.414."""
+
+    name: ClassVar[str] = "eight_gaussians"
+    radius: float = 2 / 1.414
+    std: float = 0.02 / 1.414
+
+
+@dataclass(frozen=True)
 class Grid(_IsotropicMixture):
-    """Gaussians on a centred square grid (Gulrajani et al. 2017: 25, step 2, std 0.05)."""
+    """Gaussians on a centred square grid: by default the 2D-grid of Lin et al. 2018 (PacGAN)."""
 
     name: ClassVar[str] = "grid"
     num_per_side: int = 5
@@ -82,6 +100,15 @@ class Grid(_IsotropicMixture):
     def modes(self) -> Tensor:
         side = torch.arange(self.num_per_side, dtype=torch.float64) - (self.num_per_side - 1) / 2
         return self.spacing * torch.cartesian_prod(side, side).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class TwentyFiveGaussians(Grid):
+    """The 25 Gaussians of Gulrajani et al. 2017: step 2, std 0.05, both divided by 2.828."""
+
+    name: ClassVar[str] = "twenty_five_gaussians"
+    spacing: float = 2 / 2.828
+    std: float = 0.05 / 2.828
 
 
 @dataclass(frozen=True)
@@ -215,5 +242,9 @@ def _check(**positive: float) -> None:
 
 
 DENSITIES: dict[str, type[Density]] = {
-    cls.name: cls for cls in (Ring, Grid, Moons, SwissRoll, Pinwheel, Checkerboard)
+    cls.name: cls
+    for cls in (
+        *(Ring, ThinRing, EightGaussians, Grid, TwentyFiveGaussians),
+        *(Moons, SwissRoll, Pinwheel, Checkerboard),
+    )
 }

@@ -67,10 +67,26 @@ def _density(name: str, title: str, citation: str, notes: str) -> DatasetInfo:
 _EXACT = "Exact log p: data.density.log_prob."
 _NONE = "No closed-form density; data.density samples only."
 _WGAN_GP = "After Gulrajani et al., Improved training of Wasserstein GANs, 2017"
+_PACGAN = (
+    "After Lin et al., PacGAN: The power of two samples in generative adversarial networks, 2018"
+)
 
 DENSITY_INFOS = (
     _density("ring", "Eight Gaussians on a ring, radius 2, std 0.2", _WGAN_GP, _EXACT),
-    _density("grid", "25 Gaussians on a grid, step 2, std 0.05", _WGAN_GP, _EXACT),
+    _density("thin_ring", "Eight Gaussians on a ring, radius 1, std 0.01", _PACGAN, _EXACT),
+    _density(
+        "eight_gaussians",
+        "Eight Gaussians on a ring, radius 2 and std 0.02 over 1.414",
+        _WGAN_GP,
+        _EXACT,
+    ),
+    _density("grid", "25 Gaussians on a grid, step 2, std 0.05", _PACGAN, _EXACT),
+    _density(
+        "twenty_five_gaussians",
+        "25 Gaussians on a grid, step 2 and std 0.05 over 2.828",
+        _WGAN_GP,
+        _EXACT,
+    ),
     _density("moons", "Two interleaved half circles", "After scikit-learn's make_moons", _NONE),
     _density("swiss_roll", "A blurred spiral", _WGAN_GP, _NONE),
     _density(

@@ -61,13 +61,17 @@ NUM_LEVELS: dict[str, int | None] = {
     "kmnist": 256,
     "cifar10": 256,
     "binarized_mnist": 2,
-    **dict.fromkeys(("ring", "grid", "moons", "swiss_roll", "pinwheel", "checkerboard")),
+    **dict.fromkeys(("ring", "thin_ring", "eight_gaussians", "grid", "twenty_five_gaussians")),
+    **dict.fromkeys(("moons", "swiss_roll", "pinwheel", "checkerboard")),
 }
 
 ENTROPY_NATS = {
     # E[-log p] of the exact densities: no model's likelihood can be better, rounded down
     "ring": 1.6981,
+    "thin_ring": -4.2931,
+    "eight_gaussians": -3.5996,
     "grid": 0.0652,
+    "twenty_five_gaussians": -2.0139,
     "pinwheel": 2.3198,
     "checkerboard": 3.4657,
 }

@@ -16,6 +16,7 @@ from common.data.densities import (
     Pinwheel,
     Ring,
     SwissRoll,
+    ThinRing,
 )
 
 EXACT = [
@@ -23,6 +24,7 @@ EXACT = [
     Ring(num_modes=3, radius=1.0, std=0.5),
     Grid(std=0.2),
     Grid(num_per_side=3, spacing=1.0, std=0.1),
+    ThinRing(std=0.1),
     Pinwheel(),
     Pinwheel(num_arms=3, rate=1.0, scale=1.0),
     Checkerboard(),
@@ -115,6 +117,27 @@ def test_the_ring_is_the_one_of_the_goals():
     assert torch.allclose(modes.norm(dim=1), torch.full((8,), 2.0, dtype=torch.float64))
     peak = -math.log(8) - math.log(2 * math.pi * 0.04)
     assert Ring().log_prob(modes).tolist() == pytest.approx([peak] * 8, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "modes", "length", "std"),
+    [
+        ("thin_ring", 8, 1.0, 0.01),  # Lin et al. 2018, radius
+        ("eight_gaussians", 8, 2 / 1.414, 0.02 / 1.414),  # Gulrajani et al. 2017, radius
+        ("grid", 25, 2.0, 0.05),  # Lin et al. 2018, step
+        ("twenty_five_gaussians", 25, 2 / 2.828, 0.05 / 2.828),  # Gulrajani et al. 2017, step
+    ],
+)
+def test_the_mixtures_are_those_of_the_papers(name, modes, length, std):
+    density = load(name).density
+    assert density.modes.shape == (modes, 2)
+    is_ring = modes == 8
+    distance = torch.pdist(density.modes).min() if not is_ring else density.modes[0].norm()
+    assert distance.item() == pytest.approx(length)
+    # single precision resolves the narrowest mode: samples stand 1 std from it in each direction
+    x = load(name).train.x.double()
+    nearest = density.modes[torch.cdist(x, density.modes).argmin(1)]
+    assert (x - nearest).std().item() == pytest.approx(std, rel=0.01)
 
 
 @pytest.mark.parametrize("density", [Moons(), SwissRoll()], ids=repr)
