@@ -23,6 +23,7 @@ GROUPS = {
         "reproduce": "train a goal's preset and record its number and weights",
         "verify": "recompute the committed numbers from the committed weights",
         "data": "list, describe, fetch and verify data sets",
+        "features": "list, verify and train the networks that judge samples",
     },
     "the course, for students and reviewers": {
         "new": "make the folder of a new project, green from the start",
