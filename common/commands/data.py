@@ -113,7 +113,7 @@ def _info(args: Namespace) -> int:
         ("splits", ", ".join(f"{name} {size:,}" for name, size in info.splits.items())),
         (
             "labels",
-            f"{info.num_classes}: {', '.join(info.class_names)}" if info.num_classes else "none",
+            ": ".join(filter(None, (str(info.num_classes or "none"), ", ".join(info.class_names)))),
         ),
         ("factors", ", ".join(f"{name} ({len(v)})" for name, v in info.factors.items())),
         ("licence", " ".join(filter(None, (info.licence, info.licence_url)))),

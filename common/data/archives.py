@@ -14,6 +14,7 @@ from torch import Tensor
 
 from common.data.digits import RawSplit
 from common.data.registry import DatasetInfo
+from common.data.stacked import stack_splits
 
 
 def read_splits(info: DatasetInfo, content: dict[str, bytes]) -> dict[str, RawSplit]:
@@ -22,12 +23,13 @@ def read_splits(info: DatasetInfo, content: dict[str, bytes]) -> dict[str, RawSp
         return {name: (read_binarized(content, name), None, None) for name in info.splits}
     read = read_cifar10 if info.name == "cifar10" else read_mnist
     (x, y), (x_test, y_test) = read(content)
-    size = info.splits["train"]
-    return {
+    size = len(x) - info.splits["valid"]
+    splits = {
         "train": (x[:size], y[:size], None),
         "valid": (x[size:], y[size:], None),
         "test": (x_test, y_test, None),
     }
+    return stack_splits(info, splits) if info.name == "stacked_mnist" else splits
 
 
 Labelled = tuple[Tensor, Tensor]

@@ -57,6 +57,7 @@ NUM_LEVELS: dict[str, int | None] = {
     "digits": 17,
     "shapes": 256,
     "mnist": 256,
+    "stacked_mnist": 256,
     "fashion_mnist": 256,
     "kmnist": 256,
     "cifar10": 256,
