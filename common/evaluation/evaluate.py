@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from common.data import Dataset
-from common.evaluation import bounds, likelihood, two_sample
+from common.evaluation import bounds, likelihood, representation, two_sample
 from common.evaluation.capabilities import capabilities
 from common.evaluation.context import Context
 from common.evaluation.measurement import EvaluationError, Measurement
+from common.evaluation.representation import has_factors
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ METRICS = {
     "energy_distance": Metric(two_sample.energy_distance_metric, "sampler"),
     "sliced_wasserstein": Metric(two_sample.sliced_wasserstein_metric, "sampler"),
     "classifier_accuracy": Metric(two_sample.classifier_accuracy_metric, "sampler"),
+    "mig": Metric(representation.mig, "representation", has_factors),
+    "beta_vae_score": Metric(representation.beta_vae_score, "representation", has_factors),
+    "factor_vae_score": Metric(representation.factor_vae_score, "representation", has_factors),
+    "sap": Metric(representation.sap, "representation", has_factors),
+    "dci_disentanglement": Metric(
+        representation.dci_disentanglement, "representation", has_factors
+    ),
+    "dci_completeness": Metric(representation.dci_completeness, "representation", has_factors),
+    "dci_informativeness": Metric(
+        representation.dci_informativeness, "representation", has_factors
+    ),
 }
 
 
@@ -148,7 +160,8 @@ def choose(model: object, data: Dataset, names: Sequence[str] | None) -> list[st
     if names is None and not fitting:
         raise EvaluationError(
             f"a {type(model).__name__} has none of the methods that a metric needs on {data.name}; "
-            f"expected log_prob, elbo, log_weights or sample (common.evaluation.capabilities)."
+            f"expected log_prob, elbo, log_weights or sample, or encode and decode where the factors are "
+            f"known (common.evaluation.capabilities)."
         )
     for name in names or []:
         if name not in METRICS:

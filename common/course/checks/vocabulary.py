@@ -48,6 +48,13 @@ METRICS = {
     "kid": Metric("", "at most", least=0.0, is_estimate=True),
     "inception_score": Metric("", "at least", least=1.0),
     "accuracy": Metric("", "at least", least=0.0, most=1.0),
+    **dict.fromkeys(
+        (
+            *("mig", "beta_vae_score", "factor_vae_score", "sap"),
+            *("dci_disentanglement", "dci_completeness", "dci_informativeness"),
+        ),
+        Metric("", "at least", "representation", least=0.0, most=1.0),
+    ),
 }
 
 LIKELIHOODS = ("nll_nats", "nll_elbo_nats", "nll_iwae_nats")
