@@ -44,7 +44,7 @@ def mmd(x: Tensor, y: Tensor, *, bandwidth: float | None = None) -> Estimate:
         middle = wide**4  # half the bandwidth: the fourth power
         return wide.add_(middle).add_(middle**4).div_(3)
 
-    return u_statistic(kernel, x, y)
+    return u_statistic(kernel, *near_origin(x, y))
 
 
 def energy_distance(x: Tensor, y: Tensor) -> Estimate:
@@ -57,7 +57,13 @@ def energy_distance(x: Tensor, y: Tensor) -> Estimate:
     Returns:
         The estimate, which may be negative, and its standard error: see `u_statistic`.
     """
-    return u_statistic(lambda squared: squared.sqrt_().neg_(), x, y)
+    return u_statistic(lambda squared: squared.sqrt_().neg_(), *near_origin(x, y))
+
+
+def near_origin(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sets shifted by the mean of y: there squared distances lose the fewest digits."""
+    centre = y.mean(0)
+    return x - centre, y - centre
 
 
 def median_distance(y: Tensor) -> float:
@@ -82,6 +88,16 @@ def blocks(x: Tensor, y: Tensor) -> Iterator[tuple[int, Tensor]]:
         yield start, block.addmm_(x[rows], y.T, alpha=-2).clamp_min_(0)
 
 
+def inner_products(x: Tensor, y: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Inner products (b, m) of b rows of x at a time with all of y: first row, block."""
+    size = max(1, BLOCK // len(y))
+    for start in range(0, len(x), size):
+        yield start, x[start : start + size] @ y.T
+
+
+Blocks = Callable[[Tensor, Tensor], Iterator[tuple[int, Tensor]]]
+
+
 @dataclass(frozen=True)
 class PairSums:
     """Means over the pairs of a kernel matrix: each row's, each column's, and of the squares."""
@@ -96,30 +112,34 @@ class PairSums:
         return self.rows.mean()
 
 
-def between(kernel: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> PairSums:
+def between(
+    kernel: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, of: Blocks = blocks
+) -> PairSums:
     """Over all pairs (x_i, y_j)."""
     rows, columns, square = x.new_zeros(len(x)), x.new_zeros(len(y)), x.new_zeros(())
-    for start, squared in blocks(x, y):
-        block = kernel(squared)
+    for start, values in of(x, y):
+        block = kernel(values)
         rows[start : start + len(block)] = block.mean(1)
         columns += block.sum(0)
         square += block.square_().sum()
     return PairSums(rows, columns / len(x), square / (len(x) * len(y)))
 
 
-def within(kernel: Callable[[Tensor], Tensor], x: Tensor) -> PairSums:
+def within(kernel: Callable[[Tensor], Tensor], x: Tensor, of: Blocks = blocks) -> PairSums:
     """Over the pairs (x_i, x_j) with i != j."""
     n = len(x)
     rows, square = x.new_zeros(n), x.new_zeros(())
-    for start, squared in blocks(x, x):
-        block = kernel(squared)
+    for start, values in of(x, x):
+        block = kernel(values)
         block.diagonal(start).zero_()
         rows[start : start + len(block)] = block.sum(1) / (n - 1)
         square += block.square_().sum()
     return PairSums(rows, rows, square / (n * (n - 1)))
 
 
-def u_statistic(kernel: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Estimate:
+def u_statistic(
+    kernel: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, of: Blocks = blocks
+) -> Estimate:
     """E k(x, x') + E k(y, y') - 2 E k(x, y) over different pairs, and its standard error.
 
     By Hoeffding's decomposition the variance is that of the first projections,
@@ -128,14 +148,13 @@ def u_statistic(kernel: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Est
     projections contains the remainders' noise, which is subtracted.
 
     Args:
-        kernel: squared distances (b, m) -> values (b, m); may overwrite its argument.
+        kernel: what `of` gives of pairs (b, m) -> values (b, m); may overwrite its argument.
         x: (n, D), float64.
         y: (m, D), float64.
+        of: `blocks` for kernels of squared distances, or `inner_products`.
     """
-    centre = y.mean(0)  # near the origin, squared distances lose the fewest digits
-    x, y = x - centre, y - centre
     n, m = len(x), len(y)
-    xx, yy, xy = within(kernel, x), within(kernel, y), between(kernel, x, y)
+    xx, yy, xy = within(kernel, x, of), within(kernel, y, of), between(kernel, x, y, of)
     value = xx.mean + yy.mean - 2 * xy.mean
     rest_xx, rest_yy, rest_xy = rest_within(xx), rest_within(yy), rest_between(xy)
     zeta_x = ((xx.rows - xy.rows).var() - rest_xx / n - rest_xy / m).clamp_min(0)

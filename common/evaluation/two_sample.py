@@ -11,7 +11,8 @@ from torch import Tensor
 
 from common.evaluation import classifier, pairs, slices
 from common.evaluation.context import Context
-from common.evaluation.measurement import EvaluationError, Measurement
+from common.evaluation.measurement import Measurement
+from common.evaluation.points import as_pair
 
 MIN_SAMPLES = 10
 Estimate = tuple[float, float]
@@ -19,24 +20,7 @@ Estimate = tuple[float, float]
 
 def check_pair(x: Tensor, y: Tensor, names: tuple[str, str]) -> tuple[Tensor, Tensor]:
     """Both sets as (n, D) float64; EvaluationError for too few, unlike shapes or non-numbers."""
-    for name, values in zip(names, (x, y), strict=True):
-        if len(values) < MIN_SAMPLES:
-            raise EvaluationError(
-                f"{name}: {len(values)} of them, expected at least {MIN_SAMPLES} for a statistic "
-                f"with a standard error. Raise max_samples or max_examples."
-            )
-        bad = (~torch.isfinite(values.flatten(1))).any(1).nonzero().flatten()
-        if len(bad):
-            raise EvaluationError(
-                f"{name}: {len(bad)} of {len(values)} hold NaN or infinite values, the first is "
-                f"number {bad[0].item()}; expected numbers. Did the training diverge?"
-            )
-    if x.shape[1:] != y.shape[1:]:
-        raise EvaluationError(
-            f"{names[0]} have shape {tuple(x.shape[1:])} and {names[1]} {tuple(y.shape[1:])}; "
-            f"expected the same."
-        )
-    return x.flatten(1).double(), y.flatten(1).double()
+    return as_pair(x, y, names, least=MIN_SAMPLES, why="a statistic with a standard error")
 
 
 def mmd(x: Tensor, y: Tensor, *, bandwidth: float | None = None) -> Estimate:
