@@ -20,6 +20,7 @@ GROUPS = {
         "train": "train a project with one of its presets",
         "evaluate": "compute every metric that a trained model is able to",
         "sample": "draw samples from a trained model into a picture",
+        "compare": "several projects' samples on the same data: one table, one figure",
         "reproduce": "train a goal's preset and record its number and weights",
         "verify": "recompute the committed numbers from the committed weights",
         "data": "list, describe, fetch and verify data sets",
@@ -28,6 +29,7 @@ GROUPS = {
     "the course, for students and reviewers": {
         "new": "make the folder of a new project, green from the start",
         "check": "say everything that CI would say of a project, in seconds",
+        "affected": "what a change touches: projects, reviews and tests, and nothing else",
         "review": "write, check, answer and verify reviews",
         "status": "whose turn it is, project by project, longest wait first",
         "originality": "compare a project's code with others, for a person to judge",

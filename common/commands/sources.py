@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 
 from common import config as configs
-from common.projects import find_project, run_folder
-from common.results import ResultError, read_result, result_path
-from common.runs import RunError, latest_run, open_run
+from common.projects import ROOT, find_project, run_folder
+from common.results import ResultError, project_results, read_result, result_path
+from common.runs import WEIGHTS, FinishedRun, RunError, latest_run, open_run
 from common.weights import rebuild
 
 
@@ -24,6 +24,8 @@ class CommittedModel:
     seed: int
     commit: str
     weights: Path
+    goal: str
+    code_sha256: str | None = None
 
     def load(self) -> tuple[nn.Module, Any]:
         """The trained model in eval mode, and its data."""
@@ -63,4 +65,29 @@ def committed_model(project, goal_id: str) -> CommittedModel:
         seed=result.seed,
         commit=result.commit,
         weights=path.parent / result.weights,
+        goal=goal_id,
+        code_sha256=result.verified_code_sha256 or result.code_sha256,
     )
+
+
+def goals_on(project, data_name: str) -> list[str]:
+    """The goals of a project whose committed weights were trained on this data set."""
+    results = project_results(project)
+    return [g for g, r in results.items() if r.dataset == data_name and r.weights is not None]
+
+
+def runs_on(slug: str, data_name: str, preset: str | None = None) -> list[FinishedRun]:
+    """The finished runs of a project on this data set (and of this preset), the latest first.
+
+    Runs that the project's present code cannot read are passed over.
+    """
+    weights = sorted((ROOT / "runs" / slug).glob(f"*/{WEIGHTS}"), key=lambda p: p.stat().st_mtime)
+    found = []
+    for path in reversed(weights):
+        try:
+            run = open_run(path.parent)
+        except ValueError:
+            continue
+        if run.config.data == data_name and preset in (None, run.preset):
+            found.append(run)
+    return found

@@ -1,5 +1,7 @@
 """Points and densities in the plane."""
 
+import math
+
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -17,16 +19,19 @@ NUM_LEVELS = 12
 BATCH = 10_000
 
 
-def scatter(sets: dict[str, Tensor], data: Dataset) -> Figure:
+def scatter(sets: dict[str, Tensor], data: Dataset, *, columns: int | None = None) -> Figure:
     """Sets of points in the plane, one panel each, on equal axes.
 
     Args:
         sets: heading -> (n, 2) points.
         data: says how far the axes reach.
+        columns: panels in a row; all if None.
     """
-    figure = new_figure(SIDE * len(sets), SIDE + 0.25)
+    columns = min(columns or len(sets), len(sets))
+    rows = math.ceil(len(sets) / columns)
+    figure = new_figure(SIDE * columns, (SIDE + 0.25) * rows)
     for k, (label, points) in enumerate(sets.items()):
-        axes = figure.add_subplot(1, len(sets), k + 1)
+        axes = figure.add_subplot(rows, columns, k + 1)
         dots(axes, points)
         square(axes, half_width(data))
         title(axes, label)
