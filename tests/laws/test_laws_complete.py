@@ -4,6 +4,7 @@ import pytest
 
 from tests import laws
 from tests.laws import (
+    test_laws_adversarial,
     test_laws_bound,
     test_laws_continuous,
     test_laws_decoder,
@@ -17,6 +18,7 @@ from tests.laws.base import other_seeds, seeded
 KINDS = [getattr(laws, name) for name in laws.__all__ if name != "seeded"]
 LAWS = sorted({name for kind in KINDS for name in dir(kind) if name.startswith("test_")})
 ROOMS = (
+    test_laws_adversarial,
     test_laws_bound,
     test_laws_continuous,
     test_laws_decoder,
