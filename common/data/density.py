@@ -13,11 +13,15 @@ class Density:
         name: the name of its data set.
         has_log_prob: False where no closed form exists; `log_prob` then raises ValueError.
         half_width: a plot of [-half_width, half_width]^2 shows all of it that matters.
+        modes: (K, 2) means of a mixture of equally likely N(mean, std^2 I); None if it is none.
+        std: of each mode; None without modes.
     """
 
     name: ClassVar[str]
     has_log_prob: ClassVar[bool] = True
     half_width: float
+    modes: Tensor | None = None
+    std: float | None = None
 
     def sample(
         self, n: int, *, generator: torch.Generator, dtype: torch.dtype | None = None

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from common.data import Dataset
-from common.evaluation import bounds, likelihood, representation, two_sample
+from common.evaluation import bounds, likelihood, mode_metrics, representation, two_sample
 from common.evaluation.capabilities import capabilities
 from common.evaluation.context import Context
 from common.evaluation.measurement import EvaluationError, Measurement
+from common.evaluation.mode_metrics import has_modes
 from common.evaluation.representation import has_factors
 
 
@@ -44,6 +45,9 @@ METRICS = {
     "energy_distance": Metric(two_sample.energy_distance_metric, "sampler"),
     "sliced_wasserstein": Metric(two_sample.sliced_wasserstein_metric, "sampler"),
     "classifier_accuracy": Metric(two_sample.classifier_accuracy_metric, "sampler"),
+    "num_modes": Metric(mode_metrics.num_modes, "sampler", has_modes),
+    "high_quality_fraction": Metric(mode_metrics.high_quality_fraction, "sampler", has_modes),
+    "mode_kl_nats": Metric(mode_metrics.mode_kl_nats, "sampler", has_modes),
     "mig": Metric(representation.mig, "representation", has_factors),
     "beta_vae_score": Metric(representation.beta_vae_score, "representation", has_factors),
     "factor_vae_score": Metric(representation.factor_vae_score, "representation", has_factors),
