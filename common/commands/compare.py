@@ -133,6 +133,7 @@ def compare(entrants, left, raw, args: Namespace):
         values = draw(entrant.model, args.n or number(raw), args.seed)
         drawn[row.label] = entrant.data.to_levels(values.reshape(-1, *entrant.data.shape).cpu())
         rows.append(row)
+    left = sorted(left, key=lambda each: each.label)
     if not rows:
         raise UserError(nothing_to_compare(args.data, left))
     comparison = Comparison(

@@ -39,18 +39,23 @@ READINGS = {
     "sliced_wasserstein": "SW sliced Wasserstein distance, lower is better",
     "classifier_accuracy": "C2ST how often a forest tells samples from data, 0.5 is best",
 }
-# With a feature net the pixel distances and the inception score stay in the JSON.
-WITH_FEATURES = (
+# What a page has room for; everything that was measured is in the JSON.
+OF_IMAGES = (
     *("fid", "kid", "precision", "recall", "density", "coverage", "copying"),
     "classifier_accuracy",
 )
+OF_POINTS = (
+    *("num_modes", "high_quality_fraction", "mode_kl_nats", "energy_distance"),
+    *("precision", "recall", "copying", "classifier_accuracy"),
+)
 
 
-def columns(measured: Sequence[str], asked: Sequence[str] | None) -> list[str]:
-    """The metrics that the table shows, in their order: those asked for, else what fits a page."""
-    if asked or "fid" not in measured:
+def columns(measured: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """The metrics that the table shows: those asked for, else those there is room for."""
+    if asked or "precision" not in measured:
         return list(measured)
-    return [name for name in measured if name in WITH_FEATURES]
+    chosen = OF_IMAGES if "fid" in measured else OF_POINTS
+    return [name for name in chosen if name in measured]
 
 
 def compact(value: float | None, error: float | None = None) -> str:

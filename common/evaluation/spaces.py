@@ -14,7 +14,7 @@ from torch import Tensor
 
 from common.data import Dataset, DynamicBinarisation, Scale, StaticBinarisation
 from common.data.preprocess import Preprocess
-from common.evaluation.evaluate import METRICS, evaluate
+from common.evaluation.evaluate import choose, evaluate
 from common.evaluation.measurement import EvaluationError, Measurement
 
 SPACES = {
@@ -88,6 +88,12 @@ class Seen:
     def __init__(self, model: Any, own: Dataset, common: Dataset):
         self.model, self.own, self.common = model, own, common
 
+    @property
+    def replicates(self) -> list["Seen"] | None:
+        """The models of an ensemble, each brought over; None for a single model."""
+        models = getattr(self.model, "replicates", None)
+        return None if models is None else [Seen(m, self.own, self.common) for m in models]
+
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """(n, *common.shape) draws; EvaluationError for another shape or values that are no numbers."""
         drawn, expected = self.model.sample(n, generator=generator), (n, *self.own.shape)
@@ -134,16 +140,17 @@ def bring(
     return common.preprocess(raw, generator=generator)
 
 
-def sample_metrics() -> list[str]:
-    """The names of the metrics that judge samples."""
-    return [name for name, metric in METRICS.items() if metric.capability == "sampler"]
-
-
 def judge(model: Any, own: Dataset, common: Dataset, **options: Any) -> dict[str, Measurement]:
     """The metrics of a model's samples in the common space; `options` are those of `evaluate`."""
     return evaluate(Seen(model, own, common), common, **options)
 
 
 def judge_training(own: Dataset, common: Dataset, **options: Any) -> dict[str, Measurement]:
-    """The same of training examples as a model saw them: what a perfect model of those would get."""
-    return judge(TrainingSplit(own, seed=options.get("seed", 0) + 1), own, common, **options)
+    """The same of training examples as a model saw them: what a perfect model of those would get.
+
+    `copying` is left out: training examples are copies, and a perfect model makes none.
+    """
+    model = TrainingSplit(own, seed=options.get("seed", 0) + 1)
+    names = choose(model, common, options.pop("metrics", None))
+    metrics = [name for name in names if name != "copying"]
+    return judge(model, own, common, metrics=metrics, **options)

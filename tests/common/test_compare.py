@@ -190,10 +190,20 @@ def test_a_table_without_foreign_data_has_one_floor():
     assert found.table().count("floor") == 1
 
 
-def test_the_pages_columns_leave_the_rest_to_the_json():
-    measured = ["fid", "kid", "mmd", "classifier_accuracy"]
-    assert columns(measured, None) == ["fid", "kid", "classifier_accuracy"]
-    assert columns(["mmd"], ["mmd"]) == ["mmd"] == columns(["mmd"], None)
+def test_the_table_leaves_to_the_json_what_a_page_has_no_room_for():
+    images = ["mmd", "classifier_accuracy", "fid", "kid", "precision"]
+    assert columns(images, []) == ["fid", "kid", "precision", "classifier_accuracy"]
+    assert columns(["mmd", "precision", "num_modes"], []) == ["num_modes", "precision"]
+    assert columns(["mmd", "sliced_wasserstein"], []) == ["mmd", "sliced_wasserstein"]
+    assert columns(["mmd", "fid", "precision"], ["mmd"]) == ["mmd", "fid", "precision"]
+
+
+def test_the_models_of_an_ensemble_are_brought_over_one_by_one():
+    ring = load("ring")
+    model = SimpleNamespace(replicates=[ring.density, ring.density], sample=ring.density.sample)
+    found = judge(model, ring, ring, metrics=["num_modes"], max_samples=200)["num_modes"]
+    assert (found.value, found.standard_error) == (8, 0)
+    assert "mean of 2 replicates" in found.protocol
 
 
 def test_a_model_that_diverged_is_left_out_unless_it_was_named():
