@@ -4,7 +4,16 @@ Evaluates the project's latest run, or the run or committed goal that is named.
 
   dgm evaluate made
   dgm evaluate vae --goal dynamic-mnist --metric nll_iwae_nats --num-importance-samples 500
+  dgm evaluate vae --metric fid --max-samples 10000
   dgm evaluate real_nvp --run runs/real_nvp/demo-seed0 --split valid --json
+
+With --against, asks instead how well each score of the model (log_prob, elbo, energy,
+reconstruction) tells its data from others, seen through the same preprocessing: another data set,
+or its own images blank, constant, half_size, inverted, low_contrast, mirrored, shuffled, smoothed
+or as noise.
+
+  dgm evaluate real_nvp --goal digits --against low_contrast
+  dgm evaluate real_nvp --goal mnist --against fashion_mnist
 """
 
 import json
@@ -19,17 +28,31 @@ def add_arguments(parser: ArgumentParser) -> None:
     source.add_argument("--goal", help="the committed weights of this goal")
     parser.add_argument("--split", default="test", help="train, valid or test (default: test)")
     parser.add_argument("--metric", action="append", help="only this metric; may be repeated")
+    parser.add_argument("--against", metavar="DATA", help="detect these data (AUROC, AUPR, FPR95)")
     parser.add_argument(
         "--seed", type=int, default=0, help="of the evaluation's noise (default: 0)"
     )
     parser.add_argument("--num-importance-samples", type=int, default=500, metavar="K")
     parser.add_argument("--max-examples", type=int, metavar="N", help="the first N of the split")
+    parser.add_argument(
+        "--max-samples",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="to draw, at most (default: 2000)",
+    )
+    parser.add_argument(
+        "--feature-net", metavar="NAME", help="of fid and the like (default: the data's)"
+    )
     parser.add_argument("--out", type=Path, help="the JSON file (default: in the run's folder)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--json", action="store_true", help="print the JSON instead of a table")
 
 
 def run(args: Namespace) -> int:
+    if args.against:
+        return run_against(args)
+
     import dataclasses
 
     from common.commands.sources import find_trained
@@ -48,6 +71,8 @@ def run(args: Namespace) -> int:
         seed=args.seed,
         num_importance_samples=args.num_importance_samples,
         max_examples=args.max_examples,
+        max_samples=args.max_samples,
+        feature_net=args.feature_net,
         progress=not args.quiet,
     )
     report = {
@@ -87,3 +112,80 @@ def measurement_line(value) -> str:
     floor = f"  floor {value.floor:.4f}" if value.floor is not None else ""
     unit = f" {value.unit}" if value.unit else ""
     return f"{value.name:<20}{value.value:>9.4f}{error}{unit}, n={value.n}{floor}"
+
+
+def run_against(args: Namespace) -> int:
+    """Print how well each score of the model tells its data from `args.against`."""
+    import dataclasses
+
+    from common.commands.sources import find_trained
+    from common.errors import UserError
+    from common.evaluation.out_of_distribution import detect
+    from common.evaluation.shifted import other
+    from common.files import write_text
+    from common.provenance import commit, hardware
+    from common.results import relative
+
+    if args.metric:
+        raise UserError(
+            f"--against measures AUROC, AUPR and FPR95 of every score; leave out --metric "
+            f"{args.metric[0]}."
+        )
+    trained = find_trained(args.project, args.run, args.goal)
+    model, data = trained.load()
+    others = other(data, args.against, seed=args.seed)
+    found = detect(
+        model,
+        data,
+        others.data,
+        split=args.split,
+        seed=args.seed,
+        max_examples=args.max_examples,
+        progress=not args.quiet,
+    )
+    report = {
+        "schema": "detection/1",
+        "project": args.project,
+        "dataset": data.name,
+        "split": args.split,
+        "against": others.data.name,
+        "how": others.how,
+        "preset": trained.preset,
+        "seed": trained.seed,
+        "evaluation_seed": args.seed,
+        "commit": commit(),
+        "trained_at_commit": trained.commit,
+        "hardware": hardware(),
+        "scores": {
+            name: [dataclasses.asdict(value) for value in one.measurements.values()]
+            for name, one in found.items()
+        },
+    }
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    path = args.out or trained.folder / f"detection-{args.split}-{args.against}.json"
+    write_text(path, text + "\n")
+    if args.json:
+        print(text)
+        return 0
+    how = f" ({others.how})" if others.how else ""
+    print(
+        f"{args.project}, {trained.preset}: {data.name} {args.split} against {others.data.name} "
+        f"{args.split}{how}"
+    )
+    print("\n".join(f"  {line}" for line in detection_lines(found)))
+    print(
+        "  (0.5 of AUROC is chance, below it the others score higher; FPR95: the part of the others"
+    )
+    print(f"  that passes where 95 % of {data.name} do)\nwritten: {relative(path)}")
+    return 0
+
+
+def detection_lines(found: dict) -> list[str]:
+    """A table for a terminal: a score a line, AUROC, AUPR in and out, FPR95 and how many of each."""
+    heads = ("AUROC", "AUPR in", "AUPR out", "FPR95")
+    lines = [f"{'score':<16}" + "".join(f"{head:<16}" for head in heads) + "examples"]
+    for name, one in found.items():
+        values = one.measurements.values()
+        cells = "".join(f"{v.value:.3f} ± {v.standard_error:.3f}   " for v in values)
+        lines.append(f"{name:<16}{cells}{len(one.inside)} / {len(one.outside)}")
+    return lines

@@ -29,6 +29,7 @@ class Context:
         num_fresh_samples: draws from the data's exact density.
         max_samples: draws from the model, at most.
         progress: show a progress bar for each metric.
+        feature_net: the network whose features samples are compared by; None for the data's own.
         memo: what several metrics need and one computes.
     """
 
@@ -42,6 +43,7 @@ class Context:
     num_fresh_samples: int
     max_samples: int
     progress: bool
+    feature_net: str | None = None
     memo: dict[str, Any] = field(default_factory=dict)
 
     def generator(self, purpose: str, *, device: torch.device | str = "cpu") -> torch.Generator:

@@ -1,6 +1,7 @@
 """Every metric that a model is able to, picked by its methods and by what the data have."""
 
 import difflib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from common.data import Dataset
-from common.evaluation import bounds, likelihood, mode_metrics, representation, two_sample
+from common.evaluation import bounds, likelihood, mode_metrics, quality, representation, two_sample
 from common.evaluation.capabilities import capabilities
 from common.evaluation.context import Context
+from common.evaluation.features.space import NETS, OutOfRange, has_features, has_space
 from common.evaluation.measurement import EvaluationError, Measurement
 from common.evaluation.mode_metrics import has_modes
 from common.evaluation.representation import has_factors
@@ -23,6 +25,13 @@ class Metric:
     compute: Callable[[Context], Measurement]
     capability: str
     fits: Callable[[Dataset], bool] = lambda data: True
+    needs: str = ""  # of the data, told where it does not fit
+    uses_features: bool = False  # fits all images where the feature net is named
+
+    def suits(self, data: Dataset, feature_net: str | None) -> bool:
+        """Whether it can be computed on these data, with their own feature net or the one named."""
+        named = self.uses_features and feature_net is not None and data.num_levels is not None
+        return self.fits(data) or named
 
 
 def has_levels(data: Dataset) -> bool:
@@ -34,6 +43,9 @@ def has_density(data: Dataset) -> bool:
     """Whether the data's log p is known exactly."""
     return data.density is not None and data.density.has_log_prob
 
+
+FEATURES = f"images with a feature net, which are: {', '.join(NETS)}"
+SPACE = f"points in the plane, or {FEATURES}"
 
 METRICS = {
     "nll_nats": Metric(likelihood.nll_nats, "density"),
@@ -48,6 +60,14 @@ METRICS = {
     "num_modes": Metric(mode_metrics.num_modes, "sampler", has_modes),
     "high_quality_fraction": Metric(mode_metrics.high_quality_fraction, "sampler", has_modes),
     "mode_kl_nats": Metric(mode_metrics.mode_kl_nats, "sampler", has_modes),
+    "fid": Metric(quality.fid, "sampler", has_features, FEATURES, True),
+    "kid": Metric(quality.kid, "sampler", has_features, FEATURES, True),
+    "inception_score": Metric(quality.inception_score, "sampler", has_features, FEATURES, True),
+    "precision": Metric(quality.precision, "sampler", has_space, SPACE, True),
+    "recall": Metric(quality.recall, "sampler", has_space, SPACE, True),
+    "density": Metric(quality.density, "sampler", has_space, SPACE, True),
+    "coverage": Metric(quality.coverage, "sampler", has_space, SPACE, True),
+    "copying": Metric(quality.copying, "sampler", has_space, SPACE, True),
     "mig": Metric(representation.mig, "representation", has_factors),
     "beta_vae_score": Metric(representation.beta_vae_score, "representation", has_factors),
     "factor_vae_score": Metric(representation.factor_vae_score, "representation", has_factors),
@@ -73,6 +93,7 @@ def evaluate(
     num_fresh_samples: int = 100_000,
     max_examples: int | None = None,
     max_samples: int = 2000,
+    feature_net: str | None = None,
     batch_size: int = 500,
     progress: bool = False,
 ) -> dict[str, Measurement]:
@@ -88,12 +109,15 @@ def evaluate(
         num_importance_samples: K of `nll_iwae_nats`.
         num_fresh_samples: draws from the data's exact density for `kl_data_model_nats`.
         max_examples: use the first so many examples of the split.
-        max_samples: draws from the model, and as many examples, for the two-sample tests.
+        max_samples: draws from the model, and as many examples, for what compares samples.
+        feature_net: the network of `fid` and its relatives, such as "inception"; None for the one
+            that the data set has (common.evaluation.features).
         batch_size: examples at once.
         progress: show a progress bar for each metric.
 
     Returns:
-        Measurements by name, in the order of METRICS.
+        Measurements by name, in the order of METRICS. Where all were asked for and the samples are
+        no images, those that need images are left out, with a line on standard error.
 
     Raises:
         EvaluationError: for an unknown split or metric, a metric that the model or the data do not
@@ -116,7 +140,7 @@ def evaluate(
         batch_size=batch_size,
         max_examples=1 if max_examples is None else max_examples,
     )
-    chosen = choose(model, data, metrics)
+    chosen = choose(model, data, metrics, feature_net)
     context = Context(
         model=model,
         data=data,
@@ -127,10 +151,22 @@ def evaluate(
         num_importance_samples=num_importance_samples,
         num_fresh_samples=num_fresh_samples,
         max_samples=max_samples,
+        feature_net=feature_net,
         progress=progress,
     )
+    found, left_out = {}, {}
     with judging(model):
-        return {name: METRICS[name].compute(context) for name in chosen}
+        for name in chosen:
+            try:
+                found[name] = METRICS[name].compute(context)
+            except OutOfRange as error:
+                if metrics is not None:
+                    raise
+                left_out[name] = error
+    if left_out:
+        why = next(iter(left_out.values()))
+        print(f"left out: {', '.join(left_out)}: {why}", file=sys.stderr)
+    return found
 
 
 @contextmanager
@@ -157,10 +193,14 @@ def check_positive(**numbers: int) -> None:
             raise EvaluationError(f"{name} is {value}, expected at least 1.")
 
 
-def choose(model: object, data: Dataset, names: Sequence[str] | None) -> list[str]:
+def choose(
+    model: object, data: Dataset, names: Sequence[str] | None, feature_net: str | None = None
+) -> list[str]:
     """The metrics to compute; raises EvaluationError that says why one that was named cannot be."""
     able = capabilities(model)
-    fitting = [name for name, m in METRICS.items() if m.capability in able and m.fits(data)]
+    fitting = [
+        name for name, m in METRICS.items() if m.capability in able and m.suits(data, feature_net)
+    ]
     if names is None and not fitting:
         raise EvaluationError(
             f"a {type(model).__name__} has none of the methods that a metric needs on {data.name}; "
@@ -180,9 +220,11 @@ def choose(model: object, data: Dataset, names: Sequence[str] | None) -> list[st
                 f"{type(model).__name__} has: {', '.join(sorted(able)) or 'none'}. "
                 f"It can be judged by: {', '.join(fitting) or 'nothing'}."
             )
-        if not METRICS[name].fits(data):
+        if not METRICS[name].suits(data, feature_net):
+            needs = METRICS[name].needs
             raise EvaluationError(
                 f"{name} has no meaning on {data.name} as it is preprocessed "
-                f"({data.preprocess}); there are: {', '.join(fitting) or 'none'}."
+                f"({data.preprocess}){needs and f': it needs {needs}'}; "
+                f"there are: {', '.join(fitting) or 'none'}."
             )
     return fitting if names is None else [name for name in METRICS if name in names]

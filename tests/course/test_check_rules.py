@@ -50,7 +50,7 @@ MUTATIONS = [
     ("project.toml", "year = 2020", "year = 20", "metadata.paper", "error"),
     ("project.toml", 'direction = "at most"', 'direction = "at least"', "metadata.goal-direction", "error"),
     ("project.toml", 'metric = "nll_nats"', 'metric = "nll_nat"', "metadata.goal-metric", "error"),
-    ("project.toml", 'metric = "nll_nats"', 'metric = "precision"', "metadata.goal-metric", "warning"),
+    ("project.toml", 'metric = "nll_nats"', 'metric = "psnr"', "metadata.goal-metric", "warning"),
     ("project.toml", 'metric = "nll_nats"', 'metric = "nll_elbo_nats"', "metadata.goal-capability", "error"),
     ("project.toml", 'metric = "nll_nats"', 'metric = "classifier_accuracy"', "metadata.goal-range", "error"),
     ("project.toml", 'preset = "demo"', 'preset = "papr"', "metadata.goal-preset", "error"),

@@ -47,9 +47,14 @@ METRICS = {
     "num_modes": Metric("", "at least", "sampler", least=0.0),
     "high_quality_fraction": Metric("", "at least", "sampler", least=0.0, most=1.0),
     "mode_kl_nats": Metric("nats", "at most", "sampler", least=0.0, forms=NATS),
-    "fid": Metric("", "at most", least=0.0),
-    "kid": Metric("", "at most", least=0.0, is_estimate=True),
-    "inception_score": Metric("", "at least", least=1.0),
+    "fid": Metric("", "at most", "sampler", least=0.0),
+    "kid": Metric("", "at most", "sampler", least=0.0, is_estimate=True),
+    "inception_score": Metric("", "at least", "sampler", least=1.0),
+    "precision": Metric("", "at least", "sampler", least=0.0, most=1.0),
+    "recall": Metric("", "at least", "sampler", least=0.0, most=1.0),
+    "density": Metric("", "at least", "sampler", least=0.0),
+    "coverage": Metric("", "at least", "sampler", least=0.0, most=1.0),
+    "copying": Metric("", "at most", "sampler", least=0.0, most=1.0),
     "accuracy": Metric("", "at least", least=0.0, most=1.0),
     **dict.fromkeys(
         (

@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from common.evaluation.measurement import EvaluationError
 
-BATCH = 250  # images at once, always: the same sums in the same order
+BATCH = 250  # images at once: the same sums in the same order, whoever asks
 
 
 class FeatureNet:
@@ -17,6 +18,7 @@ class FeatureNet:
         shape: (C, H, W) of the images it takes; None for a size that it takes whatever it is.
         num_features: their number d.
         num_classes: of the logits.
+        batch: images at once.
     """
 
     def __init__(
@@ -28,24 +30,28 @@ class FeatureNet:
         shape: tuple[int | None, int | None, int | None],
         num_features: int,
         num_classes: int,
+        batch: int = BATCH,
     ) -> None:
         self.name, self.sha256, self.shape = name, sha256, tuple(shape)
-        self.num_features, self.num_classes = num_features, num_classes
+        self.num_features, self.num_classes, self.batch = num_features, num_classes, batch
         self.module = module.eval().requires_grad_(False)
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor, *, progress: bool = False) -> Tensor:
         """(B, d) float32 features of images (B, C, H, W) in [0, 1], on the CPU.
+
+        Args:
+            images: intensities.
+            progress: show a progress bar.
 
         Raises:
             EvaluationError: for another shape, values that are not numbers or lie outside [0, 1].
         """
         check_images(images, self.shape, self.name)
         device = next(self.module.parameters()).device
+        label, parts = f"features {self.name}", []
         with torch.inference_mode():
-            parts = [
-                self.module.features(batch.to(device, torch.float32)).cpu()
-                for batch in images.split(BATCH)
-            ]
+            for batch in tqdm(images.split(self.batch), label, ncols=79, disable=not progress):
+                parts.append(self.module.features(batch.to(device, torch.float32)).cpu())
         return torch.cat(parts).clone()  # a tensor that autograd knows
 
     def classify(self, features: Tensor) -> Tensor:

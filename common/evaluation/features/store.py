@@ -52,7 +52,7 @@ def check_name(name: str) -> None:
     """EvaluationError with the names there are if there is no recipe of this one."""
     if name not in RECIPES:
         raise EvaluationError(
-            f"there is no feature net {name!r}; there are: {', '.join(RECIPES)}. "
+            f"there is no feature net {name!r}; there are: {', '.join(RECIPES)}, inception. "
             f"A new one is a recipe in common/evaluation/features/recipes.py."
         )
 
@@ -131,6 +131,10 @@ def get_feature_net(name: str) -> FeatureNet:
     >>> net.features(torch.zeros(3, 1, 8, 8)).shape
     torch.Size([3, 64])
     """
+    if name == "inception":
+        from common.evaluation.features.inception import load_inception
+
+        return load_inception()
     module, record = load_module(name)
     return FeatureNet(
         name,

@@ -21,6 +21,14 @@ def test_every_metric_that_the_model_is_able_to_and_no_other():
         "energy_distance",
         "sliced_wasserstein",
         "classifier_accuracy",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "copying",
+        "num_modes",
+        "high_quality_fraction",
+        "mode_kl_nats",
     }
     # no closed form, no divergence from it
     assert "kl_data_model_nats" not in evaluate(UnitGaussian(), load("moons"), **SMALL)
