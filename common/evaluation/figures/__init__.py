@@ -14,6 +14,7 @@ from common.evaluation.figures.images import (
 )
 from common.evaluation.figures.latents import interpolation, manifold, slerp, traversal
 from common.evaluation.figures.plane import density_contours, scatter
+from common.evaluation.figures.scores import score_histograms
 from common.evaluation.figures.style import BLUE, GREY, ORANGE
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "reconstructions",
     "sample_grid",
     "scatter",
+    "score_histograms",
     "slerp",
     "to_images",
     "training_curves",
