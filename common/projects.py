@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILL = "FILL-IN"  # marks a place that `dgm new` left for a person to write
 Finite = Annotated[float, Strict(), AllowInfNan(False)]
 Tolerance = Annotated[float, Strict(), AllowInfNan(False), schema.at_least(0)]
+Samples = Annotated[int, Strict(), schema.at_least(10)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
@@ -31,7 +32,8 @@ class Goal:
     """A number that a project promised to reproduce before version 1.
 
     `target` is what we call met (`direction` says on which side), `paper_value` what the paper
-    reports and `paper_source` where it stands. A goal is met, missed, or withdrawn with a reason.
+    reports and `paper_source` where it stands. `num_samples` are drawn, and as many examples compared
+    with, for a metric that judges samples. A goal is met, missed, or withdrawn with a reason.
     """
 
     id: Identifier
@@ -46,6 +48,7 @@ class Goal:
     paper_value: Finite | None = None
     tolerance: Tolerance = 0.0
     weights: Literal["committed", "retrain"] = "committed"
+    num_samples: Samples | None = None  # None: 2000
     withdrawn: Text | None = None
 
     def is_met(self, value: float) -> bool:

@@ -75,7 +75,12 @@ def reproduce(project, goal, args: Namespace):
     stored, data = rebuild(project, config, folder / "half.safetensors")
     watch = Stopwatch()
     value = evaluate(
-        stored, data, split=goal.split, metrics=[goal.metric], progress=not args.quiet
+        stored,
+        data,
+        split=goal.split,
+        metrics=[goal.metric],
+        max_samples=goal.num_samples or 2000,
+        progress=not args.quiet,
     )[goal.metric]
     is_weighted = METRICS[goal.metric].capability == "importance"
     fits = (folder / "half.safetensors").stat().st_size <= MAX_WEIGHT_BYTES

@@ -95,6 +95,26 @@ def verify_goal(project, goal, *, progress: bool = False) -> dict:
         return outcome | {"state": "FAILED", "message": str(error)}
 
 
+def check_features(result) -> str | None:
+    """The feature net that a number was made with, if any; ResultError if its weights changed since."""
+    import re
+
+    from common.evaluation.features import get_feature_net
+    from common.results import ResultError
+
+    named = re.search(r"\bfeatures (\w+) sha256 ([0-9a-f]{12})", result.protocol)
+    if named is None:
+        return None
+    name, recorded = named.groups()
+    present = get_feature_net(name).sha256[:12]
+    if present != recorded:
+        raise ResultError(
+            f"the number was made with the feature net {name} of sha256 {recorded}, and here it is "
+            f"{present}: restore its weights from git, or `dgm reproduce` the number"
+        )
+    return name
+
+
 def recompute(project, result, weights, progress: bool) -> dict:
     """Evaluate the stored weights again and compare with what was recorded."""
     import hashlib
@@ -121,6 +141,8 @@ def recompute(project, result, weights, progress: bool) -> dict:
         metrics=[result.metric],
         seed=result.evaluation_seed,
         num_importance_samples=result.num_importance_samples or 1,
+        max_samples=result.n,
+        feature_net=check_features(result),
         progress=progress,
     )[result.metric]
     bound = result.standard_error or 1e-4 * abs(result.value)

@@ -269,7 +269,10 @@ def version_problems(context: Context, table: ProjectTable) -> Iterator[tuple[st
             hint = 'put it back; a goal that is given up says so: withdrawn = "the reason"'
             yield before.id, problem("goal-vanished", message, hint)
             continue
-        fields = ("metric", "dataset", "split", "direction", "target", "tolerance", "paper_value")
+        fields = (
+            *("metric", "dataset", "split", "direction", "target", "tolerance", "paper_value"),
+            "num_samples",
+        )
         changed = [name for name in fields if getattr(goal, name) != getattr(before, name)]
         for name in changed:
             old, new = getattr(before, name), getattr(goal, name)
