@@ -50,6 +50,7 @@ class Repository:
     def run(self, *arguments: str, data: bytes | None = None) -> bytes:
         """The raw output of a git command."""
         quiet = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        quiet["GIT_NO_REPLACE_OBJECTS"] = "1"  # refs/replace would show another history
         command = ["git", "-C", str(self.root), "-c", "core.quotePath=false", *arguments]
         outside = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
         try:
@@ -144,7 +145,8 @@ class Repository:
 
     def read_all(self, names: Sequence[str]) -> list[bytes | None]:
         """Many files' contents in one call, each named `commit:path` or `tree:path`."""
-        data = self.run("cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode())
+        asked = "".join(f"{name}\n" for name in names).encode()
+        data = self.run("cat-file", "--batch", "--buffer", data=asked)
         found, start = [], 0
         for _ in names:
             end = data.index(b"\n", start)

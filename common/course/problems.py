@@ -42,16 +42,17 @@ def as_text(problems: Sequence[Problem]) -> str:
     lines = []
     for problem in sorted(problems, key=lambda problem: problem.order):
         where = f"{problem.path}:{problem.line}" if problem.line else problem.path
-        lines.append(f"{problem.level}: {where}: {problem.message} [{problem.code}]")
+        lines.append(one_line(f"{problem.level}: {where}: {problem.message} [{problem.code}]"))
         if problem.hint:
-            lines.append(f"       {problem.hint}")
+            lines.append(f"       {one_line(problem.hint)}")
     return "\n".join(lines)
 
 
 def as_json(problems: Sequence[Problem]) -> str:
     """For a program: a list of objects."""
     ordered = sorted(problems, key=lambda problem: problem.order)
-    return json.dumps([dataclasses.asdict(problem) for problem in ordered], indent=2)
+    text = json.dumps([dataclasses.asdict(problem) for problem in ordered], indent=2)
+    return json_text(text)
 
 
 def as_github(problems: Sequence[Problem]) -> str:
@@ -64,6 +65,23 @@ def as_github(problems: Sequence[Problem]) -> str:
         message = " ".join(part for part in (problem.message, problem.hint) if part)
         lines.append(f"::{kinds[problem.level]} {place}::{command_text(message)}")
     return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """A text as one printable line that a log cannot take for a command of a workflow.
+
+    >>> print(one_line("a name\\n::error::with a line end"))
+    a name\\n::error::with a line end
+    """
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    letters = (c if c.isprintable() or c == "\u00a0" else ascii(c)[1:-1] for c in shown)
+    line = "".join(letters).replace("##[", "#\\u0023[")
+    return f"\\u003a{line[1:]}" if line.lstrip().startswith("::") else line
+
+
+def json_text(text: str) -> str:
+    """JSON in which no text is a command of a workflow: `##[` is one wherever it stands."""
+    return text.replace("##[", "#\\u0023[")
 
 
 FORMATS = {"text": as_text, "json": as_json, "github": as_github}
