@@ -123,7 +123,7 @@ class Graph:
         found: dict[str, str] = {}
         if not modules:
             return found
-        words = sorted({module.split(".")[:2][-1].encode() for module in modules})
+        words = sorted({os.fsencode(module.split(".")[:2][-1]) for module in modules})
         contents = read_blobs(self.repository, [entry.blob for _, entry in files])
         for name, entry in files:
             data = contents.get(entry.blob, b"")
