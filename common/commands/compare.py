@@ -33,6 +33,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--space", choices=["grey", "binary"], help="(default: grey, binary if a model is)"
     )
     parser.add_argument("--metric", action="append", help="only this metric; may be repeated")
+    parser.add_argument(
+        "--feature-net", metavar="NAME", help="of fid and the like (default: the data's)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of samples and noise (default: 0)")
     parser.add_argument(
         "--max-samples",
@@ -69,14 +72,15 @@ def run(args: Namespace) -> int:
     entrants, left = gather(args.projects, args.data, preset=args.train, progress=not args.quiet)
     comparison, drawn = compare(entrants, left, raw, args)
     folder = args.out or ROOT / "runs" / "compare"
-    page, picture = folder / "comparison.md", folder / f"comparison-{args.data}.png"
+    key = f"{args.data}-{args.space}" if args.space else args.data
+    page, picture = folder / "comparison.md", folder / f"comparison-{key}.png"
     table = picture.with_suffix(".json")
     text = json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     before = page.read_text(encoding="utf-8") if page.exists() else PAGE
     section = comparison.section(picture.name)
     write_bytes(picture, figure(drawn, raw, comparison, args))
     write_text(table, text + "\n")
-    write_text(page, with_section(before, f"comparison:{args.data}", section))
+    write_text(page, with_section(before, f"comparison:{key}", section))
     if args.json:
         print(text)
         return 0
@@ -97,7 +101,7 @@ def check(args: Namespace, raw) -> None:
     if args.split not in raw.splits:
         raise UserError(f"{raw.name} has no split {args.split!r}; it has: {', '.join(raw.splits)}.")
     common = common_data(raw, [], args.space)
-    choose(Seen(None, raw, common), common, args.metric)
+    choose(Seen(None, raw, common), common, args.metric, args.feature_net)
 
 
 def compare(entrants, left, raw, args: Namespace):
@@ -114,6 +118,7 @@ def compare(entrants, left, raw, args: Namespace):
         "metrics": args.metric,
         "seed": args.seed,
         "max_samples": args.max_samples,
+        "feature_net": args.feature_net,
         "progress": not args.quiet,
     }
     rows, foreign_floors, drawn = [], {}, {}
@@ -183,8 +188,10 @@ def command(args: Namespace) -> str:
     words = ["dgm", "compare", *args.projects, "--data", args.data]
     if args.split != "test":
         words += ["--split", args.split]
-    for name, value in (("--space", args.space), ("-n", args.n), ("--train", args.train)):
-        words += [] if value is None else [name, str(value)]
+    for name in ("space", "feature_net", "n", "train"):
+        value = getattr(args, name)
+        option = "-n" if name == "n" else f"--{name.replace('_', '-')}"
+        words += [] if value is None else [option, str(value)]
     for name in args.metric or []:
         words += ["--metric", name]
     if args.seed:

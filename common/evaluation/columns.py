@@ -40,10 +40,7 @@ READINGS = {
     "classifier_accuracy": "C2ST how often a forest tells samples from data, 0.5 is best",
 }
 # What a page has room for; everything that was measured is in the JSON.
-OF_IMAGES = (
-    *("fid", "kid", "precision", "recall", "density", "coverage", "copying"),
-    "classifier_accuracy",
-)
+OF_IMAGES = (*("fid", "kid", "precision", "recall", "coverage", "copying", "classifier_accuracy"),)
 OF_POINTS = (
     *("num_modes", "high_quality_fraction", "mode_kl_nats", "energy_distance"),
     *("precision", "recall", "copying", "classifier_accuracy"),
@@ -59,10 +56,10 @@ def columns(measured: Sequence[str], asked: Sequence[str]) -> list[str]:
 
 
 def compact(value: float | None, error: float | None = None) -> str:
-    """A number in as many digits as its standard error allows, with the error of the last ones.
+    """A number in as many digits as its standard error allows, with the error of the last one.
 
-    >>> compact(0.51234, 0.0231), compact(0.51234, 0.0131), compact(123.4, 31.0)
-    ('0.51(2)', '0.512(13)', '120(30)')
+    >>> compact(0.51234, 0.0231), compact(0.51234, 0.0096), compact(123.4, 31.0)
+    ('0.51(2)', '0.51(1)', '120(30)')
     >>> compact(123.4), compact(1.2345), compact(-0.00012), compact(None)
     ('123', '1.23', '-0.00012', '—')
     """
@@ -74,9 +71,8 @@ def compact(value: float | None, error: float | None = None) -> str:
         if abs(value) >= 100 or value == 0:
             return f"{value:.0f}"
         return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"
-    exponent = math.floor(math.log10(error))
-    leading = error / 10**exponent
-    digits = 1 - exponent if leading < 1.95 else -exponent
+    digits = -math.floor(math.log10(error))
+    digits -= round(error * 10**digits) == 10  # 0.096 is 0.1
     last = round(error * 10**digits)
     if digits <= 0:
         return f"{round(value, digits):.0f}({last * 10**-digits:.0f})"
@@ -95,7 +91,7 @@ def table(
         floor: the training split's value of each metric, the last row.
         names: the metrics to show.
     """
-    cells = [["", *(HEADS.get(name, name) for name in names)]]
+    cells = [["model", *(HEADS.get(name, name) for name in names)]]
     for label, measured in rows.items():
         numbers = [measured.get(name) for name in names]
         cells.append(
@@ -104,11 +100,9 @@ def table(
     cells.append(["floor", *(compact(floor.get(name)) for name in names)])
     widths = [max(3, *(len(row[k]) for row in cells)) for k in range(len(cells[0]))]
     lines = [
-        f"| {' | '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])} |"
-        for row in cells
+        " | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
     ]
-    numeric = [f"{'-' * (width + 1)}:" for width in widths[1:]]
-    lines.insert(1, f"|{'|'.join(['-' * (widths[0] + 2), *numeric])}|")
+    lines.insert(1, "|".join(["-" * (widths[0] + 1), *(f"-{'-' * w}:" for w in widths[1:])]))
     return "\n".join(lines)
 
 

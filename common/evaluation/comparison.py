@@ -90,7 +90,7 @@ class Comparison:
     @property
     def heading(self) -> str:
         """One line: what was compared."""
-        return f"{self.dataset}: samples against the {self.split} split"
+        return f"{self.dataset} ({self.space}): samples against the {self.split} split"
 
     def marked(self, row: Row) -> str:
         """The row's label with the mark of its foreign data."""
@@ -109,14 +109,16 @@ class Comparison:
         shown = columns(list(self.rows[0].metrics), self.asked)
         items = [
             f"Space: {self.space}, {SPACES[self.space]}. {first.n} samples against {first.n} "
-            f"examples, seed {self.seed}; in brackets the standard error of the last digits.",
+            f"examples, seed {self.seed}; in brackets the standard error of the last digit."
+            f"{self.features()}",
             reading(shown),
             "floor: training examples instead of samples, what a perfect model would get.",
         ]
         for mark, row in zip(SUPERSCRIPTS, self.foreign_floors, strict=False):
             items.append(
                 f"{mark} trained on {row.foreign}, which is another data set than the one it is "
-                f"judged on here; floor{mark} is what a perfect model of it would get."
+                f"judged on here; floor{mark} is what a perfect model of it would get, though the "
+                f"noise of a worse one may happen to bring it nearer."
             )
         items += [model_line(row) for row in self.rows]
         for left in self.left_out:
@@ -124,6 +126,13 @@ class Comparison:
             items.append(f"left out: {left.label}, {left.reason.rstrip('.')}{command}.")
         items.append(WHY_NO_LIKELIHOODS)
         return "\n".join(bullet(item) for item in items)
+
+    def features(self) -> str:
+        """The feature net of the numbers, with its hash, as a sentence; or nothing."""
+        for value in self.rows[0].metrics.values():
+            if found := re.search(r"features (\S+ sha256 \w+)", value.protocol):
+                return f" Feature net {found[1]}."
+        return ""
 
     def section(self, picture: str) -> str:
         """The Markdown section of a page, with the figure of this name beside it."""

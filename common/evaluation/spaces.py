@@ -15,6 +15,7 @@ from torch import Tensor
 from common.data import Dataset, DynamicBinarisation, Scale, StaticBinarisation
 from common.data.preprocess import Preprocess
 from common.evaluation.evaluate import choose, evaluate
+from common.evaluation.features.space import intensities
 from common.evaluation.measurement import EvaluationError, Measurement
 
 SPACES = {
@@ -133,7 +134,12 @@ class TrainingSplit:
 def bring(
     values: Tensor, own: Dataset, common: Dataset, generator: torch.Generator | None
 ) -> Tensor:
-    """Values (n, *own.shape) of a model's space as (n, *common.shape) of the common one."""
+    """Values (n, *own.shape) of a model's space as (n, *common.shape) of the common one.
+
+    Raises EvaluationError for values so far outside of the levels that they are of another space.
+    """
+    if own.num_levels is not None:
+        intensities(values, own)
     raw = own.to_levels(values)  # (n, *info.shape)
     if common.preprocess is None:
         return raw.to(values.dtype)
@@ -151,6 +157,6 @@ def judge_training(own: Dataset, common: Dataset, **options: Any) -> dict[str, M
     `copying` is left out: training examples are copies, and a perfect model makes none.
     """
     model = TrainingSplit(own, seed=options.get("seed", 0) + 1)
-    names = choose(model, common, options.pop("metrics", None))
+    names = choose(model, common, options.pop("metrics", None), options.get("feature_net"))
     metrics = [name for name in names if name != "copying"]
     return judge(model, own, common, metrics=metrics, **options)

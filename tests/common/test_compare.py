@@ -151,6 +151,7 @@ def test_a_training_example_is_drawn_once():
 @pytest.mark.parametrize(
     ("model", "words"),
     [
+        (Broken(99.0), "lie outside of the levels"),
         (Broken(), "300 of 300 samples of the Broken hold NaN"),
         (Broken(0.5, (2,)), r"gave shape \(300, 2\), expected \(300, 1, 8, 8\)"),
     ],
@@ -168,7 +169,7 @@ def test_binary_and_grey_models_in_one_table():
     args = arguments("--metric", "mmd", "--max-samples", "100")
     found, drawn = command.compare(given, [], DIGITS, args)
     lines = found.table().splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:]] == [
+    assert [line.split("|")[0].strip() for line in lines[2:]] == [
         "grey",
         "drawn",
         "cut¹",
@@ -188,6 +189,13 @@ def test_a_table_without_foreign_data_has_one_floor():
     found, _ = command.compare([entrant("grey", GREY)], [], DIGITS, args)
     assert found.space == "grey"
     assert found.table().count("floor") == 1
+
+
+def test_the_feature_net_is_named():
+    words = ["--metric", "fid", "--metric", "copying", "--max-samples", "100"]
+    found, _ = command.compare([entrant("cut", CUT)], [], DIGITS, arguments(*words))
+    assert "Feature net digits sha256" in found.notes()
+    assert set(found.foreign_floors[0].metrics) == {"fid"}  # training examples are copies
 
 
 def test_the_table_leaves_to_the_json_what_a_page_has_no_room_for():
