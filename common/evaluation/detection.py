@@ -11,6 +11,7 @@ from common.evaluation.measurement import EvaluationError
 
 MIN_SCORES = 10
 NUM_RESAMPLES = 200
+BLOCK = 2**20  # scores resampled at once: 8 MiB
 Estimate = tuple[float, float]
 QUANTITIES = ("auroc", "aupr_in", "aupr_out", "fpr95")
 
@@ -52,18 +53,16 @@ def detection(
     inside, outside = checked(inside, "inside"), checked(outside, "outside")
     if num_resamples < 2:
         raise EvaluationError(f"num_resamples is {num_resamples}, expected at least 2.")
-    _, ranks = np.unique(np.concatenate([inside, outside]), return_inverse=True)
-    labels = np.repeat([1, 0], [len(inside), len(outside)])
-    values = curves(labels, ranks, np.ones(len(ranks)))
+    levels, ranks = np.unique(np.concatenate([inside, outside]), return_inverse=True)
+    sets = np.split(ranks, [len(inside)])
+    values = curves(*(np.bincount(one, minlength=len(levels))[None] for one in sets))[0]
     rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
-    drawn = [
-        curves(
-            labels, ranks, np.concatenate([resampled(n, rng) for n in map(len, (inside, outside))])
-        )
-        for _ in range(num_resamples)
-    ]
-    errors = np.std(drawn, axis=0, ddof=1).tolist()
-    others = zip(values, errors, strict=True)
+    size, drawn = max(1, BLOCK // len(ranks)), []
+    for start in range(0, num_resamples, size):
+        rows = min(size, num_resamples - start)
+        drawn.append(curves(*(resampled(one, len(levels), rows, rng) for one in sets)))
+    errors = np.concatenate(drawn).std(0, ddof=1)
+    others = zip(values.tolist(), errors.tolist(), strict=True)
     return dict(zip(QUANTITIES, [area(inside, outside), *others], strict=True))
 
 
@@ -95,21 +94,34 @@ def area(inside: np.ndarray, outside: np.ndarray) -> Estimate:
     return above.mean().item(), math.sqrt(variance)
 
 
-def curves(labels: np.ndarray, ranks: np.ndarray, weights: np.ndarray) -> tuple[float, ...]:
-    """AUPR in, AUPR out and FPR95 of weighted examples; a weight of 0 leaves one out."""
-    from sklearn.metrics import average_precision_score, roc_curve
+def curves(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """AUPR in, AUPR out and FPR95 from how often each score occurs, lowest score first.
 
-    seen = weights > 0
-    labels, ranks, weights = labels[seen], ranks[seen], weights[seen]
-    false, true, _ = roc_curve(labels, ranks, sample_weight=weights, drop_intermediate=False)
-    first = np.argmax(true >= 0.95 - 1e-12)
-    return (
-        float(average_precision_score(labels, ranks, sample_weight=weights)),
-        float(average_precision_score(1 - labels, -ranks, sample_weight=weights)),
-        float(false[first]),
+    What scikit-learn's curves give, for all resamples at once.
+
+    Args:
+        inside: (R, U) counts of U different scores in each of R sets.
+        outside: (R, U).
+
+    Returns:
+        (R, 3).
+    """
+    n, m = inside[0].sum(), outside[0].sum()
+    true, false = (x[:, ::-1].cumsum(1)[:, ::-1] for x in (inside, outside))  # at or above a score
+    missed, rejected = (x.cumsum(1) for x in (inside, outside))  # at or below
+    precision_in = true / np.maximum(true + false, 1)
+    precision_out = rejected / np.maximum(missed + rejected, 1)
+    threshold = (true >= 0.95 * n - 1e-9).sum(1) - 1  # the highest that 95 % reach
+    passed = np.take_along_axis(false, threshold[:, None], 1)[:, 0]
+    return np.stack(
+        [(inside * precision_in).sum(1) / n, (outside * precision_out).sum(1) / m, passed / m], 1
     )
 
 
-def resampled(n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,) how often each of n examples is drawn in n draws with replacement."""
-    return np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+def resampled(
+    ranks: np.ndarray, num_scores: int, rows: int, rng: np.random.Generator
+) -> np.ndarray:
+    """(rows, num_scores) how often each score occurs in sets drawn with replacement."""
+    drawn = ranks[rng.integers(len(ranks), size=(rows, len(ranks)))]
+    drawn += num_scores * np.arange(rows)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * num_scores).reshape(rows, num_scores)
