@@ -14,7 +14,7 @@ from common.evaluation.capabilities import capabilities
 from common.evaluation.context import Context
 from common.evaluation.features.space import NETS, OutOfRange, has_features, has_space
 from common.evaluation.measurement import EvaluationError, Measurement
-from common.evaluation.mode_metrics import has_modes
+from common.evaluation.mode_metrics import GAUSSIANS, MODES, has_gaussians, has_modes
 from common.evaluation.representation import has_factors
 
 
@@ -57,9 +57,11 @@ METRICS = {
     "energy_distance": Metric(two_sample.energy_distance_metric, "sampler"),
     "sliced_wasserstein": Metric(two_sample.sliced_wasserstein_metric, "sampler"),
     "classifier_accuracy": Metric(two_sample.classifier_accuracy_metric, "sampler"),
-    "num_modes": Metric(mode_metrics.num_modes, "sampler", has_modes),
-    "high_quality_fraction": Metric(mode_metrics.high_quality_fraction, "sampler", has_modes),
-    "mode_kl_nats": Metric(mode_metrics.mode_kl_nats, "sampler", has_modes),
+    "num_modes": Metric(mode_metrics.num_modes, "sampler", has_modes, MODES),
+    "high_quality_fraction": Metric(
+        mode_metrics.high_quality_fraction, "sampler", has_gaussians, GAUSSIANS
+    ),
+    "mode_kl_nats": Metric(mode_metrics.mode_kl_nats, "sampler", has_modes, MODES),
     "fid": Metric(quality.fid, "sampler", has_features, FEATURES, True),
     "kid": Metric(quality.kid, "sampler", has_features, FEATURES, True),
     "inception_score": Metric(quality.inception_score, "sampler", has_features, FEATURES, True),

@@ -19,6 +19,7 @@ NETS = {
     "fashion_mnist": "fashion_mnist",
     "cifar10": "inception",
 }
+CHANNELS = {"stacked_mnist": "mnist"}  # data set -> feature net of each of its three channels
 FAR = 0.25  # of the range, on average: samples further outside are not of the data's space
 ROWS = 5000  # of a split at once
 
@@ -71,6 +72,20 @@ class Space:
             x = split.batch(slice(start, start + ROWS), generator=generator).cpu()
             parts.append(self.embed(x, progress=progress))
         return torch.cat(parts)
+
+
+def channel_net(data: Dataset) -> FeatureNet:
+    """The net that classifies each channel of images that are stacks of three."""
+    return get_feature_net(CHANNELS[data.name])
+
+
+def channel_classes(values: Tensor, data: Dataset, *, progress: bool = False) -> Tensor:
+    """(N, 3) the class of each channel of values (N, *data.shape) in the model's space."""
+    images = intensities(values, data)
+    single = images.reshape(-1, 1, *images.shape[2:])  # (3 N, 1, H, W)
+    net = channel_net(data)
+    logits = net.classify(net.features(single, progress=progress))
+    return logits.argmax(1).view(-1, 3)
 
 
 def get_space(data: Dataset, net: str | None = None) -> Space:
