@@ -137,14 +137,29 @@ def found(
     runs = runs_on(project.slug, data_name, preset)
     if runs:
         return runs[0]
-    name, config = recipe(project, preset or "demo", data_name)
     if preset is not None:
-        return train(project, name, config, progress)
-    project.training.load_data(config)  # a project that cannot take the data says so
-    suffix = "" if project.preset(name) == config else f" --data {data_name}"
-    raise NoModel(
-        f"no model of {data_name} yet", f"dgm train {project.slug} --preset {name}{suffix}"
-    )
+        return train(project, *recipe(project, preset, data_name), progress)
+    raise NoModel(f"no model of {data_name} yet", suggestion(project, data_name))
+
+
+def suggestion(project: Project, data_name: str) -> str:
+    """The command that trains a model of the data, by a preset for it if there is one.
+
+    Raises UserError, with what the first preset says, if none can.
+    """
+    presets = project.training.PRESETS
+    names = sorted(presets, key=lambda name: (presets[name].data != data_name, name != "demo"))
+    refusals = []
+    for preset in [name for name in names if name != "smoke"]:
+        try:
+            name, config = recipe(project, preset, data_name)
+            project.training.load_data(config)
+        except UserError as error:
+            refusals.append(error)
+            continue
+        words = "" if project.preset(name) == config else f" --data {data_name}"
+        return f"dgm train {project.slug} --preset {name}{words}"
+    raise refusals[0]
 
 
 def recipe(project: Project, preset: str, data_name: str) -> tuple[str, Any]:

@@ -307,6 +307,7 @@ def test_points_are_compared_as_points_and_image_models_are_told(nowhere, capsys
         (["made", "vae", "made"], "made is named twice"),
         (["made", "--data", "ring"], "MADE needs zeros and ones"),
         (["made"], "dgm train made --preset demo"),
+        (["real_nvp", "--data", "moons"], "dgm train real_nvp --preset ring --data moons"),
         (["made", "--data", "shapes"], "dgm train made --preset demo --data shapes"),
         (["real_nvp:nothing"], "neither a goal nor a run 'nothing'; its goals are: ring, digits"),
         (["real_nvp:ring"], "real_nvp:ring was trained on ring, expected digits"),
