@@ -213,12 +213,13 @@ class DDPM(nn.Module):
         """Draw n examples with the model's own sampler, (n, ...) levels 0..L-1."""
         if n < 0:
             raise ValueError(f"n is {n}, expected at least 0")
-        x = self.sample_prior(n, generator=generator)
-        for x in self.denoise(
-            x, num_steps=self.num_sample_steps, eta=self.eta, generator=generator
-        ):
-            pass
-        return self.to_levels(x)
+        states = self.denoise(
+            self.sample_prior(n, generator=generator),
+            num_steps=self.num_sample_steps,
+            eta=self.eta,
+            generator=generator,
+        )
+        return self.to_levels(sampler.last(states))
 
     def sample_prior(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """Draw x_T ~ N(0, I), (n, ...), which `decode` turns into data."""
@@ -248,9 +249,8 @@ class DDPM(nn.Module):
 
     def invert(self, x: Tensor, *, num_steps: int) -> Tensor:
         """Give the x_T, (B, ...), from which deterministic DDIM would come to x_0 = x."""
-        for x in sampler.ddim_invert(self, x, self.schedule.subsequence(num_steps)):
-            pass
-        return x
+        times = self.schedule.subsequence(num_steps)
+        return sampler.last(sampler.ddim_invert(self, x, times))
 
     def encode(self, x: Tensor) -> Tensor:
         """Give the noise (B, ...) that stands for levels x: DDIM backwards."""
@@ -258,9 +258,7 @@ class DDPM(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Give the levels (B, ...) that the noise z stands for: deterministic DDIM."""
-        for z in self.denoise(z, num_steps=self._num_ddim_steps):
-            pass
-        return self.to_levels(z)
+        return self.to_levels(sampler.last(self.denoise(z, num_steps=self._num_ddim_steps)))
 
     @property
     def _num_ddim_steps(self) -> int:

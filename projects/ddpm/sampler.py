@@ -4,6 +4,7 @@ Equation numbers without a name are those of Song, Meng and Ermon 2021 (DDIM). E
 the model as `projects.ddpm.model.DDPM` offers it: `schedule`, `predict` and `reverse`.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -76,6 +77,11 @@ def ancestral(model, x: Tensor, *, generator: Generator | None = None) -> Iterat
         if t > 1:
             x = x + (0.5 * log_variance).exp() * normal_like(x, generator)
         yield x
+
+
+def last(states: Iterator[Tensor]) -> Tensor:
+    """Give the last of the states that a sampler yields, and keep none of the others."""
+    return deque(states, maxlen=1).pop()
 
 
 def time_of(t: int, x: Tensor) -> Tensor:
