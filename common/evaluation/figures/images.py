@@ -15,7 +15,8 @@ from common.evaluation.measurement import EvaluationError
 
 LINE = 0.25  # intensity of the line between images
 MIN_SIDE = 32  # pixels; smaller images are enlarged so that the line is thin beside them too
-TITLE_HEIGHT, LABEL_WIDTH = 0.32, 0.8  # inches
+TITLE_HEIGHT, LABEL_WIDTH = 0.32, 0.8  # inches, at least
+LETTER_WIDTH = 0.085  # inches of a label's letter, about
 
 
 def sample_grid(
@@ -145,9 +146,9 @@ def image_rows(
     columns = lengths[0]
     images = np.concatenate([to_images(values, data) for values in rows.values()])
     canvas = mosaic(images, columns)
-    figure, axes = show_mosaic(
-        canvas, width=width, margin=LABEL_WIDTH, top=TITLE_HEIGHT if heads else 0
-    )
+    letters = max(len(line) for label in rows for line in label.split("\n"))
+    margin = max(LABEL_WIDTH, (letters + 1) * LETTER_WIDTH)
+    figure, axes = show_mosaic(canvas, width=width, margin=margin, top=TITLE_HEIGHT if heads else 0)
     axes.tick_params(length=0, labelsize=LABEL, labelcolor=INK)
     axes.set_yticks(centres(canvas.shape[0], len(rows)), list(rows))
     if heads:
