@@ -16,7 +16,7 @@ from common.evaluation import frechet, inception, kernel
 from common.evaluation.context import Context
 from common.evaluation.features.space import Space, get_space
 from common.evaluation.measurement import EvaluationError, Measurement
-from common.evaluation.points import as_pair
+from common.evaluation.points import as_points
 from common.evaluation.two_sample import MIN_SAMPLES, SETS, held_out_and_train
 
 GROUPS = 10  # of the jackknife
@@ -41,9 +41,14 @@ def of_samples(context: Context) -> Tensor:
 
 
 def of_held_out(context: Context) -> Tensor:
-    """(n, d) features of held-out examples."""
-    embed = space(context).embed
-    return context.once("features of held-out", lambda: embed(held_out_and_train(context)[0]))
+    """(n, d) features of held-out examples; EvaluationError if n is below MIN_SAMPLES."""
+
+    def compute() -> Tensor:
+        held_out, _ = held_out_and_train(context)
+        as_points(held_out, SETS[1], least=MIN_SAMPLES, why="a comparison with samples")
+        return space(context).embed(held_out)
+
+    return context.once("features of held-out", compute)
 
 
 def of_train(context: Context) -> Tensor:
@@ -100,7 +105,6 @@ def fid(context: Context) -> Measurement:
     """Frechet distance of the features (Heusel et al. 2017); biased upwards, so read the floor."""
 
     def statistic(samples: Tensor, held_out: Tensor) -> Estimate:
-        as_pair(samples, held_out, SETS, least=MIN_SAMPLES, why="a statistic with a standard error")
         return jackknife(frechet.frechet_distance, samples, held_out)
 
     return beside_train("fid", statistic, f"standard error of {GROUPS} jackknife groups", context)
@@ -171,7 +175,7 @@ def copying(context: Context) -> Measurement:
     from common.evaluation.copying import nearest_neighbours, rank_statistic
 
     held_out, train = of_held_out(context), of_whole_train(context)
-    as_pair(held_out, train, SETS, least=2 * MIN_SAMPLES, why="two halves to compare")
+    as_points(held_out, SETS[1], least=2 * MIN_SAMPLES, why="two halves to compare")
     of_new, of_old = (nearest_neighbours(x, train)[0] for x in (of_samples(context), held_out))
     half = len(held_out) // 2
     floor, _ = rank_statistic(of_old[:half], of_old[half:])

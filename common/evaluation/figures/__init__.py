@@ -13,6 +13,7 @@ from common.evaluation.figures.images import (
     to_images,
 )
 from common.evaluation.figures.latents import interpolation, manifold, slerp, traversal
+from common.evaluation.figures.neighbours import nearest_neighbours
 from common.evaluation.figures.plane import density_contours, scatter
 from common.evaluation.figures.scores import score_histograms
 from common.evaluation.figures.style import BLUE, GREY, ORANGE
@@ -26,6 +27,7 @@ __all__ = [
     "image_rows",
     "interpolation",
     "manifold",
+    "nearest_neighbours",
     "reconstructions",
     "sample_grid",
     "scatter",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from common.data import Compose, DynamicBinarisation, Flatten, load
+from common.data import Compose, DynamicBinarisation, Flatten, Scale, load
 from common.evaluation import EvaluationError, figures
 from common.evaluation.figures import plane
 
@@ -146,6 +146,32 @@ def test_the_density_that_is_drawn_integrates_to_one():
     assert grid.sum().item() * (6.0 / 199) ** 2 == pytest.approx(1, abs=0.01)
     top = plane.on_grid(lambda x: x[:, 1].log(), torch.zeros(()), 3.0, 3)
     assert top[2].tolist() == pytest.approx([3.0] * 3)  # rows from below
+
+
+def test_a_copy_stands_above_the_image_it_was_copied_from(digits):
+    train = digits.train.tensor()[:300]
+    samples = torch.stack([train[250], digits.test.tensor()[0]])
+    figure = figures.nearest_neighbours(samples, train, digits, num_neighbours=2)
+    canvas = pixels(figure)
+    side = (canvas.shape[1] - 1) // 2
+    copy, nearest = canvas[:side, :side], canvas[side + 1 : 2 * side + 1, :side]
+    np.testing.assert_array_equal(copy, nearest)
+    other, nearest = canvas[:side, side + 1 :], canvas[side + 1 : 2 * side + 1, side + 1 :]
+    assert (other != nearest).any()
+    heads = [float(label.get_text()) for label in figure.axes[0].get_xticklabels()]
+    assert heads[0] == 0
+    assert heads[1] > 0.1
+
+
+def test_neighbours_without_a_feature_net_are_those_of_the_pixels():
+    shapes = load("shapes", preprocess=Scale())
+    train = shapes.train.tensor()[:50]
+    figures.nearest_neighbours(train[:3], train, shapes)
+    with pytest.raises(EvaluationError, match="num_neighbours is 6, expected 1 to 5"):
+        figures.nearest_neighbours(train[:3], train, shapes, num_neighbours=6)
+    ring = load("ring")
+    with pytest.raises(EvaluationError, match="are points, expected images"):
+        figures.nearest_neighbours(ring.test.x[:3], ring.train.x, ring)
 
 
 def test_rows_of_different_lengths_are_refused(digits):
