@@ -1,138 +1,127 @@
-"""Inception score: closed forms, its standard error, and broken variants that the laws catch."""
+"""Inception-v3 behind our interface: pixels, features and logits of a stand-in, and what is told without it."""
 
-import math
+import hashlib
+import sys
+from types import ModuleType
 
-import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from common.data import get_info, load
 from common.evaluation import EvaluationError
-from common.evaluation.inception import inception_score
-from tests.common.evaluation.models import normal, seeded
+from common.evaluation.features import get_feature_net, inception
+from common.evaluation.features.space import has_features
+from tests.common.evaluation.models import seeded
 
 
-def one_hot(labels, num_classes):
-    """Log-probabilities of certainty, (n, K)."""
-    return torch.nn.functional.one_hot(labels, num_classes).double().log()
+class StandIn(nn.Module):
+    """What torch-fidelity's extractor promises, with three features: the channels' means."""
+
+    def __init__(self, name="stand-in", features_list=(), feature_extractor_weights_path=None):
+        super().__init__()
+        self.path = feature_extractor_weights_path
+        self.fc = nn.Linear(3, 5)
+
+    def forward(self, x):
+        assert x.dtype == torch.uint8
+        assert x.shape[1] == 3
+        return (x.float().mean((2, 3)),)
 
 
-def entropy_of_mixture(logits):
-    """Broken: exp H(p(y)) without the conditional entropy."""
-    p = logits.double().softmax(1).mean(0)
-    return (-torch.special.xlogy(p, p).sum()).exp().item()
+@pytest.fixture
+def library(monkeypatch):
+    """torch-fidelity with the stand-in, whether it is installed or not."""
+    get_feature_net.cache_clear()
+    module = ModuleType("torch_fidelity.feature_extractor_inceptionv3")
+    module.FeatureExtractorInceptionV3 = StandIn
+    monkeypatch.setitem(sys.modules, "torch_fidelity", ModuleType("torch_fidelity"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    yield module
+    get_feature_net.cache_clear()
 
 
-def conditional_entropy(logits):
-    """Broken: 1 / exp E H(p(y | x)) without the mixture's."""
-    p = logits.double().softmax(1)
-    return torch.special.xlogy(p, p).sum(1).mean().exp().item()
+@pytest.fixture(autouse=True)
+def own_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("DGM_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("DGM_MIRROR", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
 
 
-def reverse(logits):
-    """Broken: KL(p(y) || p(y | x))."""
-    log_p = logits.double().log_softmax(1)
-    mixture = log_p.exp().mean(0)
-    return (mixture * (mixture.log() - log_p)).sum(1).mean().exp().item()
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A file that passes for the weights."""
+    path = tmp_path / "data" / "inception" / inception.FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    monkeypatch.setattr(inception, "SHA256", hashlib.sha256(b"weights").hexdigest())
+    return path
 
 
-def ours(logits):
-    return inception_score(logits)[0]
+def test_images_go_in_as_levels_and_logits_have_no_bias():
+    net = inception.as_feature_net(StandIn())
+    images = torch.rand(5, 3, 4, 6, generator=seeded())
+    features = net.features(images)
+    torch.testing.assert_close(features, (images * 255).round().mean((2, 3)))
+    torch.testing.assert_close(net.logits(images), features @ net.module.extractor.fc.weight.T)
+    assert (net.num_features, net.num_classes) == (3, 5)
 
 
-def check_blind(score):
-    """Predictions that do not depend on x score 1, whatever they are."""
-    assert score(normal(1, 7, 0).expand(20, 7)) == pytest.approx(1, rel=1e-12)
+def test_grey_images_stand_in_all_channels_and_others_are_refused():
+    net = inception.as_feature_net(StandIn())
+    grey = torch.rand(2, 1, 4, 4, generator=seeded())
+    assert torch.equal(net.features(grey), net.features(grey.expand(-1, 3, -1, -1)))
+    with pytest.raises(EvaluationError, match="2 channels, expected 1 or 3"):
+        net.features(torch.zeros(1, 2, 4, 4))
 
 
-def check_certain(score):
-    """Certain and balanced predictions score the number of classes."""
-    assert score(one_hot(torch.arange(40) % 8, 8)) == pytest.approx(8, rel=1e-12)
+def test_weights_are_taken_from_the_data_folder_and_proved(library, weights):
+    net = get_feature_net("inception")
+    assert net.module.extractor.path == str(weights)
+    assert net.mark == f"features inception sha256 {inception.SHA256[:12]}"
+    get_feature_net.cache_clear()
+    weights.write_bytes(b"other weights")
+    with pytest.raises(EvaluationError, match=r"is corrupt: sha256 .*, expected"):
+        get_feature_net("inception")
 
 
-def check_unbalanced(score):
-    """Certain predictions score exp of the entropy of the classes."""
-    shares = torch.tensor([0.5, 0.25, 0.25]).double()
-    labels = torch.tensor([0, 0, 1, 2] * 10)
-    expected = (-torch.special.xlogy(shares, shares).sum()).exp().item()
-    assert score(one_hot(labels, 3)) == pytest.approx(expected, rel=1e-12)
+def test_without_weights_and_network_it_is_told_what_to_put_where(library, monkeypatch, tmp_path):
+    from urllib.error import URLError
+
+    def offline(*args, **kwargs):
+        raise URLError("no network")
+
+    library.FeatureExtractorInceptionV3 = offline
+    with pytest.raises(EvaluationError, match="cannot be downloaded") as told:
+        get_feature_net("inception")
+    for part in (inception.ADDRESS, inception.SHA256, str(tmp_path / "data" / "inception")):
+        assert part in str(told.value)
 
 
-def check_half_sure(score):
-    """Two classes seen as (q, 1 - q) and (1 - q, q): ln 2 - H(q)."""
-    q = 0.8
-    rows = torch.tensor([[q, 1 - q], [1 - q, q]], dtype=torch.float64).log().repeat(10, 1)
-    divergence = math.log(2) + q * math.log(q) + (1 - q) * math.log(1 - q)
-    assert score(rows) == pytest.approx(math.exp(divergence), rel=1e-12)
+def test_without_the_library_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    get_feature_net.cache_clear()
+    with pytest.raises(EvaluationError, match=r"deep-generative-models\[inception\]"):
+        get_feature_net("inception")
 
 
-LAWS = {
-    "blind": check_blind,
-    "certain": check_certain,
-    "unbalanced": check_unbalanced,
-    "half sure": check_half_sure,
-}
+def test_data_that_need_it_are_not_judged_by_it_unless_it_is_here(monkeypatch):
+    class Photographs:
+        name, info, num_levels = "cifar10", get_info("cifar10"), 256
+
+    monkeypatch.setattr(inception, "is_ready", lambda: False)
+    assert not has_features(Photographs)
+    assert has_features(load("digits"))
+    monkeypatch.setattr(inception, "is_ready", lambda: True)
+    assert has_features(Photographs)
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_closed_forms(law):
-    LAWS[law](ours)
-
-
-@pytest.mark.parametrize(
-    ("broken", "law"),
-    [
-        (entropy_of_mixture, "blind"),
-        (entropy_of_mixture, "half sure"),
-        (conditional_entropy, "certain"),
-        (conditional_entropy, "unbalanced"),
-        (reverse, "half sure"),
-    ],
-)
-def test_the_laws_catch_a_broken_score(broken, law):
-    with pytest.raises(AssertionError):
-        LAWS[law](broken)
-
-
-def test_dropped_classes_are_told():
-    logits = one_hot(torch.arange(60) % 6, 10)
-    assert ours(logits) == pytest.approx(6, rel=1e-12)
-
-
-def test_logits_and_log_probabilities_and_arrays_give_the_same():
-    logits = 3 * normal(50, 6, 0)
-    expected = inception_score(logits)
-    assert inception_score(logits + 100 * normal(50, 1, 1)) == pytest.approx(expected, rel=1e-9)
-    assert inception_score(logits.log_softmax(1)) == pytest.approx(expected, rel=1e-9)
-    assert inception_score(logits.numpy()) == pytest.approx(expected, rel=1e-12)
-
-
-def test_order_does_not_matter():
-    logits = 3 * normal(50, 6, 0)
-    order = torch.randperm(50, generator=seeded())
-    assert inception_score(logits[order]) == pytest.approx(inception_score(logits), rel=1e-12)
-
-
-def test_the_standard_error_is_the_spread_over_repetitions():
-    runs = [inception_score(2 * normal(200, 5, k)) for k in range(200)]
-    values, errors = np.array(runs).T
-    assert errors.mean() / values.std(ddof=1) == pytest.approx(1, abs=0.2)  # spread known to 5 %
-
-
-def test_the_range_is_one_to_the_number_of_classes():
-    for k in range(20):
-        score, _ = inception_score(10 * normal(30, 4, k))
-        assert 1 <= score <= 4
-
-
-def test_what_has_no_score_is_told_why():
-    good = normal(20, 3, 0)
-    for change, told in [
-        (lambda v: v[:9], "samples: 9 of them, expected at least 10"),
-        (lambda v: v[:, 0], r"logits have shape \(20,\), expected \(n, K\)"),
-        (lambda v: v[:, :1], r"logits have shape \(20, 1\), expected \(n, K\) with K at least 2"),
-        (lambda v: v.index_fill(0, torch.tensor([5]), math.nan), "1 of 20 .* first is number 5"),
-        (lambda v: v.index_fill(0, torch.tensor([5]), -math.inf), "1 of 20 .* first is number 5"),
-        (lambda v: v.index_fill(1, torch.tensor([2]), math.inf), "20 of 20 .* first is number 0"),
-    ]:
-        with pytest.raises(EvaluationError, match=told):
-            inception_score(change(good))
+def test_the_real_network_has_the_shape_of_the_library(monkeypatch):
+    pytest.importorskip("torch_fidelity", reason="needs torch-fidelity: the extra [inception]")
+    monkeypatch.undo()
+    if inception.find_weights() is None:
+        pytest.skip(f"needs {inception.FILE} in DGM_DATA/inception")
+    net = get_feature_net("inception")
+    images = torch.rand(2, 3, 32, 32, generator=seeded())
+    assert net.features(images).shape == (2, 2048)
+    assert net.logits(images).shape == (2, 1008)
