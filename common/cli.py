@@ -37,6 +37,7 @@ GROUPS = {
     "the course, for instructors": {
         "assign": "assign reviewers to projects: preview, commit, repair",
         "freeze": "record version 1 or 2 as it was on main at the deadline",
+        "guard": "whether an author may bring a change, before anything of it is run",
         "adjudicate": "judge the findings of a project's reviews (private)",
         "grade": "compute developers' and reviewers' grades (private)",
         "publish": "export the repository for the public, without anything private",

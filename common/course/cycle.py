@@ -1,19 +1,24 @@
 """reviews/cycle.toml: the semester's dates, group sizes and weights, written by the instructor."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import StringConstraints
 
 from common import schema
 from common.errors import UserError
-from common.schema import Count, Number, Text, strict_table
+from common.schema import Count, Key, Number, Text, strict_table
 
 CYCLE_FILE = "reviews/cycle.toml"
 MIN_REVIEW_DAYS = 7
+ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}(\[bot\])?$"
+Account = Annotated[str, StringConstraints(pattern=ACCOUNT)]
 SEVERITIES = ("blocker", "major", "minor", "nit")
 
 
@@ -79,6 +84,8 @@ class Cycle:
     dates: Dates
     timezone: Text = "UTC"
     reviewers_per_project: Count = 1
+    instructors: tuple[Key, ...] = ()  # public keys of those who may change anything
+    handles: Mapping[Account, Key] = field(default_factory=dict)  # whose account is not their key
     points_per_weight: Number = 2.0  # points of 100 that one unit of severity weight costs
     group: GroupSize = field(default_factory=GroupSize)
     version_weights: VersionWeights = field(default_factory=VersionWeights)

@@ -11,7 +11,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from common.course.checks import Context
 from common.course.checks.code_units import Unit, units
@@ -93,14 +93,18 @@ def check(context: Context) -> Iterator[Problem]:
 
 def safetensors_faults(path: Path) -> Iterator[str]:
     """What is wrong with a safetensors file; its numbers are not looked at."""
-    size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
-        if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
-            yield f"is no safetensors file: its header would have {length} of {size} bytes"
-            return
-        data = file.read(length)
+        yield from stream_faults(file, path.stat().st_size)
+
+
+def stream_faults(file: BinaryIO, size: int) -> Iterator[str]:
+    """What is wrong with a safetensors file of `size` bytes, of which the header is read."""
+    start = file.read(8)
+    length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
+    if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
+        yield f"is no safetensors file: its header would have {length} of {size} bytes"
+        return
+    data = file.read(length)
     try:
         header = json.loads(data.decode("utf-8"), object_pairs_hook=unique_names)
     except (ValueError, RecursionError) as error:
@@ -168,22 +172,27 @@ def is_pickle(path: Path) -> bool:
     """Whether a file is a pickle, or an archive or array with pickles in it, by its content."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_PICKLE_BYTES)
+            return holds_pickle(file, path.suffix)
     except OSError:
         return False
+
+
+def holds_pickle(file: BinaryIO, suffix: str) -> bool:
+    """The same of an open file that has this suffix."""
+    data = file.read(MAX_PICKLE_BYTES)
     if data.startswith(b"PK\x03\x04"):
-        return has_pickled_member(path)
+        return has_pickled_member(file)
     if data.startswith(b"\x93NUMPY"):
         return is_object_array(data)
-    if path.suffix.lower() in WEIGHTS:
+    if suffix.lower() in WEIGHTS:
         return has_opcodes(data, is_named_so=True)
     return data[:1] == b"\x80" and has_opcodes(data, is_named_so=False)
 
 
-def has_pickled_member(path: Path) -> bool:
+def has_pickled_member(file: BinaryIO) -> bool:
     """Whether a zip archive is a checkpoint of torch or holds arrays of objects."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             for name in archive.namelist()[:10_000]:
                 if name.endswith((".pkl", ".pickle")):
                     return True
