@@ -36,6 +36,9 @@ GOAL = Goal(
 )
 
 
+FID = dataclasses.replace(GOAL, id="fid", metric="fid", num_samples=120)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "made"
@@ -58,6 +61,7 @@ def reproduced(tmp_path_factory):
     patch.setattr(projects, "ROOT", root)
     arguments = Namespace(seed=0, accelerator="cpu", precision=None, quiet=True)
     reproduce(project, GOAL, arguments)
+    reproduce(project, FID, arguments)  # the same run: nothing is trained again
     patch.undo()
     return project
 
@@ -112,6 +116,34 @@ def test_a_reproduced_number_is_verified(reproduced):
     assert outcome["state"] == "verified", outcome
     assert outcome["recomputed"] == pytest.approx(outcome["recorded"], abs=1e-4)
     assert read_result(result_path(reproduced, GOAL.id)).num_importance_samples is None
+
+
+def test_a_number_of_samples_is_verified_with_as_many_of_them(reproduced):
+    result = read_result(result_path(reproduced, FID.id))
+    assert result.n == FID.num_samples
+    assert result.protocol.startswith("120 samples against 120 examples, features digits sha256")
+    outcome = verify_goal(reproduced, FID)
+    assert outcome["state"] == "verified", outcome
+    assert outcome["recomputed"] == pytest.approx(outcome["recorded"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("digits sha256 ", "digits sha256 0000", "was made with the feature net digits of sha256"),
+        ("features digits", "features digit", "there is no feature net 'digit'"),
+    ],
+)
+def test_a_number_made_with_another_feature_net_fails(reproduced, tmp_path, old, new, told):
+    folder = tmp_path / "made"
+    shutil.copytree(reproduced.folder, folder)
+    project = dataclasses.replace(reproduced, folder=folder)
+    path = result_path(project, FID.id)
+    table = json.loads(path.read_text())
+    path.write_text(json.dumps(table | {"protocol": table["protocol"].replace(old, new)}))
+    outcome = verify_goal(project, FID)
+    assert outcome["state"] == "FAILED"
+    assert told in outcome["message"]
 
 
 def change_the_value(path):
