@@ -19,13 +19,14 @@ CachedSampler     cached samples are the naive ones, bit for bit     sample, sam
 ContinuousDensity integrates to one in 1-2 D, samples follow it      log_prob, sample
 Flow              inverse, log-determinant, change of variables      forward, inverse, sample
 Bound             elbo <= iwae_k <= log p, with log p by quadrature  elbo, log_weights, encode, ...
+Critic            penalty in closed form, exact W1 on the line       penalty, critic_loss, ...
 Adversarial       the value of the game is 2 JS - log 4, packed too  discriminator_loss, pack, ...
 ================= ================================================== =============================
 
 Every kind but `Module` itself and `Adversarial`, the laws of losses, includes `Module`, and all but
-`Autoregressive` and `Flow` include `Sampler`. The seed of ``seeded`` is the only randomness of a law;
-where a law is statistical its level is `statistics.ALPHA` or five standard errors. A law that a
-paper's model does not obey is switched off by name, with the reason:
+`Autoregressive`, `Critic` and `Flow` include `Sampler`. The seed of ``seeded`` is the only
+randomness of a law; where a law is statistical its level is `statistics.ALPHA` or five standard
+errors. A law that a paper's model does not obey is switched off by name, with the reason:
 ``test_batch_of_one_is_a_row_of_the_batch = None  # ...``.
 """
 
@@ -33,6 +34,7 @@ from tests.laws.adversarial import Adversarial
 from tests.laws.base import seeded
 from tests.laws.bound import Bound
 from tests.laws.continuous import ContinuousDensity, Flow
+from tests.laws.critic import Critic
 from tests.laws.discrete import Autoregressive, BinaryMass, CachedSampler
 from tests.laws.module import Module
 from tests.laws.sampler import Sampler
@@ -44,6 +46,7 @@ __all__ = [
     "Bound",
     "CachedSampler",
     "ContinuousDensity",
+    "Critic",
     "Flow",
     "Module",
     "Sampler",
