@@ -20,6 +20,7 @@ ContinuousDensity integrates to one in 1-2 D, samples follow it      log_prob, s
 Flow              inverse, log-determinant, change of variables      forward, inverse, sample
 Bound             elbo <= iwae_k <= log p, with log p by quadrature  elbo, log_weights, encode, ...
 Critic            penalty in closed form, exact W1 on the line       penalty, critic_loss, ...
+Diffusion         marginals, posterior, prediction, bound <= log p   schedule, predict, bound_term, ...
 Adversarial       the value of the game is 2 JS - log 4, packed too  discriminator_loss, pack, ...
 ================= ================================================== =============================
 
@@ -35,6 +36,7 @@ from tests.laws.base import seeded
 from tests.laws.bound import Bound
 from tests.laws.continuous import ContinuousDensity, Flow
 from tests.laws.critic import Critic
+from tests.laws.diffusion import Diffusion
 from tests.laws.discrete import Autoregressive, BinaryMass, CachedSampler
 from tests.laws.module import Module
 from tests.laws.sampler import Sampler
@@ -47,6 +49,7 @@ __all__ = [
     "CachedSampler",
     "ContinuousDensity",
     "Critic",
+    "Diffusion",
     "Flow",
     "Module",
     "Sampler",
