@@ -21,14 +21,15 @@ Flow              inverse, log-determinant, change of variables      forward, in
 Bound             elbo <= iwae_k <= log p, with log p by quadrature  elbo, log_weights, encode, ...
 Critic            penalty in closed form, exact W1 on the line       penalty, critic_loss, ...
 Diffusion         marginals, posterior, prediction, bound <= log p   schedule, predict, bound_term, ...
+DiffusionSampler  exact scores give the data, at the right order     ddim_step, denoise, invert
 Adversarial       the value of the game is 2 JS - log 4, packed too  discriminator_loss, pack, ...
 ================= ================================================== =============================
 
-Every kind but `Module` itself and `Adversarial`, the laws of losses, includes `Module`, and all but
-`Autoregressive`, `Critic` and `Flow` include `Sampler`. The seed of ``seeded`` is the only
-randomness of a law; where a law is statistical its level is `statistics.ALPHA` or five standard
-errors. A law that a paper's model does not obey is switched off by name, with the reason:
-``test_batch_of_one_is_a_row_of_the_batch = None  # ...``.
+Every kind but `Module` itself and `Adversarial`, the laws of losses, includes `Module`, but for
+the laws of diffusions, and all but these, `Autoregressive`, `Critic` and `Flow` include `Sampler`.
+The seed of ``seeded`` is the only randomness of a law; where a law is statistical its level is
+`statistics.ALPHA` or five standard errors. A law that a paper's model does not obey is switched off
+by name, with the reason: ``test_batch_of_one_is_a_row_of_the_batch = None  # ...``.
 """
 
 from tests.laws.adversarial import Adversarial
@@ -37,6 +38,7 @@ from tests.laws.bound import Bound
 from tests.laws.continuous import ContinuousDensity, Flow
 from tests.laws.critic import Critic
 from tests.laws.diffusion import Diffusion
+from tests.laws.diffusion_sampling import DiffusionSampler
 from tests.laws.discrete import Autoregressive, BinaryMass, CachedSampler
 from tests.laws.module import Module
 from tests.laws.sampler import Sampler
@@ -50,6 +52,7 @@ __all__ = [
     "ContinuousDensity",
     "Critic",
     "Diffusion",
+    "DiffusionSampler",
     "Flow",
     "Module",
     "Sampler",
