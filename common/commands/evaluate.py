@@ -103,7 +103,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-FLOOR_NOTE = "(floor: the same statistic between training and held-out data)"
+FLOOR_NOTE = "(floor: what data get in place of samples, at the same sizes)"
 
 
 def measurement_line(value) -> str:

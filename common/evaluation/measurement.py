@@ -24,8 +24,8 @@ class Measurement:
         n: examples that it was computed from.
         unit: "nats", "bits/dim", "" for a pure number, ...
         split: the split of the data.
-        floor: the same statistic between the training split and this one, where that means
-            something: what a perfect model would get.
+        floor: the same statistic of data in place of samples, where that means something: what a
+            perfect model would get. Training examples against this split, or as the protocol says.
         protocol: what one must know to compute it again: noise, seeds, numbers of samples.
     """
 

@@ -57,6 +57,7 @@ def test_a_folder_with_a_project_toml_is_a_project(tmp_path):
         ("target = 20.0", 'target = "low"', "target is 'low', expected a number"),
         ("target = 20.0", "target = true", "target is True, expected a number"),
         ("target = 20.0", "", "target is missing"),
+        ("target = 20.0", "target = 20.0\nnum_samples = 5", "num_samples is 5, expected"),
         ('direction = "at most"', 'direction = "below"', "'at most' or 'at least'"),
         (
             'metric = "nll_nats"',
