@@ -12,11 +12,12 @@ from common.evaluation.figures.images import (
     sample_grid,
     to_images,
 )
-from common.evaluation.figures.latents import interpolation, manifold, slerp, traversal
+from common.evaluation.figures.latents import interpolation, manifold, traversal
 from common.evaluation.figures.neighbours import nearest_neighbours
 from common.evaluation.figures.plane import density_contours, scatter
 from common.evaluation.figures.scores import score_histograms
 from common.evaluation.figures.style import BLUE, GREY, ORANGE
+from common.evaluation.latent_space import slerp
 
 __all__ = [
     "BLUE",

@@ -16,6 +16,7 @@ from common.evaluation.figures.images import (
     to_images,
 )
 from common.evaluation.figures.style import INK, LABEL
+from common.evaluation.latent_space import slerp
 
 
 @torch.no_grad()
@@ -37,15 +38,6 @@ def interpolation(
     path = torch.stack([walk(start, end, w) for w in weights], 1)  # (n, steps, ...)
     images = to_images(model.decode(path.flatten(0, 1)), data)
     return image_grid(images, columns=steps, width=7.0)
-
-
-def slerp(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
-    """Spherical interpolation of each row (Shoemake 1985)."""
-    a, b = start.flatten(1), end.flatten(1)
-    cosine = torch.nn.functional.cosine_similarity(a, b, dim=1).clamp(-1 + 1e-6, 1 - 1e-6)
-    angle = cosine.arccos()[:, None]
-    mixed = ((1 - weight) * angle).sin() * a + (weight * angle).sin() * b
-    return (mixed / angle.sin()).view_as(start)
 
 
 @torch.no_grad()
