@@ -22,7 +22,6 @@ from common.evaluation.two_sample import MIN_SAMPLES, SETS, held_out_and_train
 GROUPS = 10  # of the jackknife
 Estimate = tuple[float, float | None]
 TRAIN: WeakKeyDictionary[Dataset, dict[tuple, Tensor]] = WeakKeyDictionary()  # features
-Statistic = Callable[[Tensor, Tensor], Estimate]
 
 
 def space(context: Context) -> Space:
@@ -70,15 +69,6 @@ def measure(
     return Measurement(name, value, error, n, "", context.split, floor=floor, protocol=protocol)
 
 
-def beside_train(name: str, statistic: Statistic, what: str, context: Context) -> Measurement:
-    """A statistic of samples against held-out examples, with that of training examples."""
-    held_out = of_held_out(context)
-    floor, _ = statistic(of_train(context), held_out)
-    floored = f"{len(held_out)} training examples instead"
-    found = statistic(of_samples(context), held_out)
-    return measure(name, context, found, floor, what, floored)
-
-
 def jackknife(statistic: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor) -> Estimate:
     """A statistic and its standard error, a tenth of both sets left out at a time (Quenouille 1956).
 
@@ -103,16 +93,20 @@ def binomial(share: float, n: int) -> float:
 
 def fid(context: Context) -> Measurement:
     """Frechet distance of the features (Heusel et al. 2017); biased upwards, so read the floor."""
-
-    def statistic(samples: Tensor, held_out: Tensor) -> Estimate:
-        return jackknife(frechet.frechet_distance, samples, held_out)
-
-    return beside_train("fid", statistic, f"standard error of {GROUPS} jackknife groups", context)
+    held_out, distance = of_held_out(context), frechet.frechet_distance
+    floor = distance(of_train(context), held_out)
+    found = jackknife(distance, of_samples(context), held_out)
+    what = f"standard error of {GROUPS} jackknife groups"
+    return measure("fid", context, found, floor, what, f"{len(held_out)} training examples instead")
 
 
 def kid(context: Context) -> Measurement:
     """Kernel distance of the features (Binkowski et al. 2018): unbiased."""
-    return beside_train("kid", kernel.kernel_distance, "cubic polynomial kernel, unbiased", context)
+    held_out, distance = of_held_out(context), kernel.kernel_distance
+    floor, _ = distance(of_train(context), held_out)
+    found = distance(of_samples(context), held_out)
+    what = "cubic polynomial kernel, unbiased"
+    return measure("kid", context, found, floor, what, f"{len(held_out)} training examples instead")
 
 
 def inception_score(context: Context) -> Measurement:
