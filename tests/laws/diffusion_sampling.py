@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.laws.base import assert_close, seeded
-from tests.laws.diffusion import DiffusionModel, Oracle, affine
+from tests.laws.diffusion import DiffusionModel, Oracle, carry, ends
 
 STEPS = (25, 50, 100, 200)
 
@@ -139,25 +139,19 @@ class DiffusionSampler(DiffusionModel):
 
     def gaussian_error(self, model: nn.Module, mean: float, std: float, n: int | None) -> float:
         """How far mean or deviation of the samples are off; from q(x_T), by n steps or ancestral."""
-        like, last = (
-            torch.zeros(1, *model.event_shape, dtype=torch.float64),
-            model.schedule.num_steps,
-        )
+        x, last = ends(model), model.schedule.num_steps
         times = [last * k // (n or last) for k in range(n or last, -1, -1)]
         a = model.schedule.alphas_bar[-1]
-        found, variance = like + a.sqrt() * mean, a * std**2 + 1 - a
+        centre, variance = a.sqrt() * mean, a * std**2 + 1 - a
         for t, s in itertools.pairwise(times):
-
-            def step(value: float, t: int, s: int = s) -> tuple[Tensor, Tensor]:
-                if n is not None:
-                    return self.step(model, like + value, t, s, 1.0)
-                centre, log_variance = model.reverse(like + value, torch.full((1,), t))
-                return centre, log_variance.exp() if s else 0 * log_variance
-
             with torch.no_grad():
-                slope, intercept, added = affine(step, t)
-            found, variance = slope * found + intercept, slope**2 * variance + added
-        return max((found - mean).abs().max().item(), (variance.sqrt() - std).abs().max().item())
+                if n is not None:
+                    moved = self.step(model, x, t, s, 1.0)
+                else:
+                    means, log_variance = model.reverse(x, torch.full((1,), t))
+                    moved = means, (s > 0) * log_variance.exp()
+            centre, variance = carry(centre, variance, moved)
+        return max((centre - mean).abs().max().item(), (variance.sqrt() - std).abs().max().item())
 
     def must_converge(self, errors: list[float], what: str, *, within: float) -> None:
         """Fail unless the errors at STEPS fall with the order of a first-order method."""
