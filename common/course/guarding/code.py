@@ -13,7 +13,7 @@ from common.course.checks.code_units import Unit, dotted, units
 from common.course.checks.personal import private_problem
 from common.course.checks.project_texts import pieces
 from common.course.checks.secrets import check as secrets
-from common.course.guarding.contents import notebook_problems, notebook_size, said_problems
+from common.course.guarding.contents import notebook_problems, said_problems
 from common.course.guarding.places import refusal
 from common.course.privacy import find_private
 from common.course.problems import Problem
@@ -60,7 +60,6 @@ def text_problems(
     """What the texts, notebooks and code among these files must not hold."""
     context = proposed(contents)
     for path in context.notebooks:
-        yield from notebook_size(changes[path], contents[path])
         if context.notebook(path) is None:
             message = "is no valid notebook, so what is in it cannot be told"
             yield refusal(changes[path], "notebook.invalid", message, "save it with Jupyter again")

@@ -31,12 +31,14 @@ SCRIPTS = frozenset([".sh", ".bash", ".bat", ".cmd", ".ps1", ".exe", ".so", ".dl
 SCRIPTS |= {".pyc", ".pyd", ".pyo", ".pyx", ".c", ".cpp", ".cu", ".jar", ".whl", ".egg"}
 MAX_REVIEW_BYTES = 256 * 2**10
 MAX_TABLE_BYTES = 64 * 2**10
+MAX_TEXT_BYTES = 8 * 2**20  # of all texts of a change; a project has one or two
 MAX_HEADER_BYTES = 2**20
 MAX_PIXELS = 40_000_000
 LFS = b"version https://git-lfs.github.com/spec/"
 
+# Not `std::error::`, but after an escaped line end (`\\n::error::`), which ends in one letter.
 COMMAND = re.compile(
-    r"(?<!\w)::(?:error|warning|notice|debug|group|endgroup|add-mask|add-path|set-output|set-env"
+    r"(?<![A-Za-z]{2})::(?:error|warning|notice|debug|group|endgroup|add-mask|add-path|set-output|set-env"
     r"|save-state|stop-commands|add-matcher|remove-matcher|echo)(?:\s[^\n]{0,400}?)?::"
     r"|##\[(?:error|warning|notice|debug|command|group|endgroup|section|add-mask|add-path"
     r"|set-output|set-env|save-state|stop-commands|add-matcher|remove-matcher|echo)\b",
@@ -58,6 +60,8 @@ def size_limit(path: str) -> int:
         return MAX_WEIGHT_BYTES
     if path.endswith("/project.toml"):
         return MAX_TABLE_BYTES
+    if suffix == ".ipynb":
+        return notebooks.MAX_BYTES
     return MAX_REVIEW_BYTES if path.startswith("reviews/") else MAX_FILE_BYTES
 
 
@@ -221,10 +225,3 @@ def joined_texts(value: object) -> Iterator[Sequence[str]]:
         for name, item in value.items():
             if not name.startswith("image/") or name == "image/svg+xml":
                 yield from joined_texts(item)
-
-
-def notebook_size(change: Change, data: bytes) -> Iterator[Problem]:
-    """A notebook over its own limit."""
-    if len(data) > notebooks.MAX_BYTES:
-        message = f"has {len(data):,} bytes, expected under {notebooks.MAX_BYTES:,}"
-        yield refusal(change, "size.file", message, "shrink its figures")

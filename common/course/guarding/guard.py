@@ -20,11 +20,16 @@ from common.course.changes import (
     read_entries,
     read_sizes,
 )
-from common.course.checks.layout import MAX_PROJECT_BYTES, megabytes
+from common.course.checks.layout import MAX_PROJECT_BYTES, PICTURES, megabytes
 from common.course.cycle import now
 from common.course.git import Repository
 from common.course.guarding.code import text_problems
-from common.course.guarding.contents import encoding_problems, kind_problems, size_problems
+from common.course.guarding.contents import (
+    MAX_TEXT_BYTES,
+    encoding_problems,
+    kind_problems,
+    size_problems,
+)
 from common.course.guarding.history import history_problems
 from common.course.guarding.names import collision_problems, name_problems
 from common.course.guarding.people import Author, Records, identify
@@ -181,12 +186,18 @@ def file_problems(
 ) -> Iterator[Problem]:
     """What is in each file, by its kind; the texts are read together, as `dgm check` does."""
     texts: dict[str, bytes] = {}
+    binary = (".safetensors", *PICTURES)
     for path, (change, data) in files.items():
         is_review = path.startswith("reviews/")
         found = list((encoding_problems if is_review else kind_problems)(change, data))
         yield from found
-        if not any(problem.code.startswith(("kind.", "text.encoding")) for problem in found):
+        is_odd = any(p.code.startswith(("kind.", "size.", "text.encoding")) for p in found)
+        if not is_odd and not path.lower().endswith(binary):
             texts[path] = data
         if path.startswith("projects/") and path.split("/")[2:] == ["project.toml"]:
             yield from table_problems(change, data, author, records)
+    if (total := sum(map(len, texts.values()))) > MAX_TEXT_BYTES:
+        message = f"has {megabytes(total)} of text, expected at most {megabytes(MAX_TEXT_BYTES)}"
+        yield Problem("(change)", 0, "size.text", message, "bring it in parts")
+        return
     yield from text_problems({path: files[path][0] for path in texts}, texts)

@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
@@ -43,6 +43,7 @@ class Records:
     repository: Repository
     commit: str
     moment: datetime
+    contents: dict[str, bytes] = field(default_factory=dict, compare=False)
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -77,9 +78,13 @@ class Records:
         return None if data is None else schema.parse(data.decode("utf-8-sig"), kind, where)
 
     def data(self, path: str) -> bytes | None:
-        """A file of the commit."""
+        """A file of the commit; each is read once."""
         entry = self.entries.get(path)
-        return None if entry is None else read_blobs(self.repository, [entry.blob])[entry.blob]
+        if entry is None:
+            return None
+        if entry.blob not in self.contents:
+            self.contents.update(read_blobs(self.repository, [entry.blob]))
+        return self.contents[entry.blob]
 
     @cached_property
     def slugs(self) -> set[str]:
