@@ -6,6 +6,7 @@ Nothing is checked out: a pull request is a commit that git fast-import makes of
 import os
 import subprocess
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,17 +83,30 @@ class Course:
         also: str = "",
     ) -> str:
         """A commit with these changes onto another (None: a history of its own)."""
-        parts = [b"commit refs/heads/made\ncommitter nobody <nobody> 1800000000 +0000\n"]
-        parts.append(b"data %d\n%s\n" % (len(message), message))
-        if onto is not None:
-            parts.append(f"from {onto}^0\n".encode())
-        if also:
-            parts.append(f"merge {also}\n".encode())
-        parts += [self.line(path, content) for path, content in changes.items()]
         if onto is None:
             run_git(self.root, "update-ref", "-d", "refs/heads/made")
-        self.git("fast-import", "--quiet", "--force", data=b"".join(parts))
-        return run_git(self.root, "rev-parse", "made").strip()
+        return self.commits([(changes, onto)], message=message, also=also)[0]
+
+    def commits(
+        self,
+        wanted: Sequence[tuple[dict, str | None]],
+        *,
+        message: bytes = b"a change\n",
+        also: str = "",
+    ) -> list[str]:
+        """Many commits, each with its changes onto another, made at once."""
+        parts = []
+        for number, (changes, onto) in enumerate(wanted, 1):
+            about = f"commit refs/heads/made\nmark :{number}\ncommitter n <n> 1800000000 +0000\n"
+            parts.append(about.encode() + b"data %d\n%s\n" % (len(message), message))
+            parts += [f"from {onto}^0\n".encode()] if onto is not None else []
+            parts += [f"merge {also}\n".encode()] if also else []
+            parts += [self.line(path, content) for path, content in changes.items()]
+        marks = self.root / ".git/marks"
+        options = ("--quiet", "--force", f"--export-marks={marks}")
+        self.git("fast-import", *options, data=b"".join(parts))
+        found = dict(line.split(" ") for line in marks.read_text().splitlines())
+        return [found[f":{number}"] for number in range(1, len(wanted) + 1)]
 
     def line(self, path: str | bytes, content: Content) -> bytes:
         """One path as fast-import wants it."""

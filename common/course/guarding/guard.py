@@ -13,6 +13,7 @@ from common.course.changes import (
     LINK,
     SUBMODULE,
     Change,
+    Entry,
     Span,
     find_span,
     read_blobs,
@@ -95,8 +96,10 @@ def judge(
             own.append(change)
     found += moved_problems(changes, own, records)
     if len(changes) <= MAX_CHANGES:
-        found += folder_problems(repository, span, own, records)
-        found += content_problems(repository, own, author, records)
+        entries = entries_beside(repository, span, own)
+        sizes = read_sizes(repository, (e.blob for e in entries if e.mode != SUBMODULE))
+        found += folder_problems(entries, sizes, own, records)
+        found += content_problems(repository, sizes, own, author, records)
     return found
 
 
@@ -124,21 +127,25 @@ def moved_problems(
             yield Problem(change.path, 0, "originality.copy", message, hint, "warning")
 
 
+def entries_beside(repository: Repository, span: Span, own: list[Change]) -> list[Entry]:
+    """Every file of the change's commit in the folders that its author may touch."""
+    places = {folder_of(change.path) for change in own}
+    listed = read_entries(repository, span.head) if places else []
+    return [entry for entry in listed if folder_of(entry.path) in places]
+
+
+def folder_of(path: str) -> str:
+    """`projects/SLUG` or `reviews/SLUG`."""
+    return "/".join(path.split("/")[:2])
+
+
 def folder_problems(
-    repository: Repository, span: Span, own: list[Change], records: Records
+    entries: list[Entry], sizes: Mapping[str, int], own: list[Change], records: Records
 ) -> Iterator[Problem]:
     """What concerns whole folders: colliding names, new projects, sizes, projects that vanish."""
-    places = sorted({"/".join(change.path.split("/")[:2]) for change in own})
-    if not places:
-        return
-    entries = [
-        entry
-        for entry in read_entries(repository, span.head)
-        if "/".join(entry.path.split("/")[:2]) in set(places)
-    ]
-    tops = {"/".join(path.split("/")[:2]) for path in records.entries if path.count("/") > 1}
+    places = sorted({folder_of(change.path) for change in own})
+    tops = {folder_of(path) for path in records.entries if path.count("/") > 1}
     yield from collision_problems(own, [*(entry.path for entry in entries), *sorted(tops)])
-    sizes = read_sizes(repository, (e.blob for e in entries if e.mode != SUBMODULE))
     for place in places:
         folder, slug = place.split("/")
         inside = [entry for entry in entries if entry.path.startswith(f"{place}/")]
@@ -162,11 +169,14 @@ def folder_problems(
 
 
 def content_problems(
-    repository: Repository, own: Iterable[Change], author: Author, records: Records
+    repository: Repository,
+    sizes: Mapping[str, int],
+    own: Iterable[Change],
+    author: Author,
+    records: Records,
 ) -> Iterator[Problem]:
     """What is in the files: sizes first, and only what is small enough is read."""
     kept = {c.path: c for c in own if not c.is_gone and c.mode not in (LINK, SUBMODULE)}
-    sizes = read_sizes(repository, (change.blob for change in kept.values()))
     small = []
     for change in kept.values():
         found = list(size_problems(change, sizes.get(change.blob)))
@@ -177,7 +187,7 @@ def content_problems(
         message = f"the change brings more than {megabytes(2 * MAX_PROJECT_BYTES)}, and is not read"
         yield Problem("(change)", 0, "size.change", message, "bring it in parts")
         return
-    blobs = read_blobs(repository, [change.blob for change in small])
+    blobs = read_blobs(repository, [change.blob for change in small]) if small else {}
     yield from file_problems({c.path: (c, blobs[c.blob]) for c in small}, author, records)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from common.course.changes import Change, Span, read_sizes
 from common.course.checks.layout import MAX_WEIGHT_BYTES, megabytes
@@ -21,19 +21,21 @@ def history_problems(
 ) -> Iterator[Problem]:
     """Everything about the commits that are not on the branch yet."""
     new = (span.head, f"^{span.base}")
-    roots = repository.git("rev-list", "--max-parents=0", *new).split()
+    form = "--format=%H %P%x00%B%x00"
+    log = repository.git("log", "--no-color", "--no-show-signature", "-z", form, *new)
+    fields = log.split("\0")[:-1]
+    commits, messages = fields[::3], fields[1::3]
+    roots = [commit.split(" ")[0] for commit in commits if commit.endswith(" ")]
     if roots:
         message = f"merges another history, which begins at {roots[0][:12]}"
         hint = "start from the course's main branch; a merge of it is fine"
         yield Problem("(history)", 0, "history.unrelated", message, hint)
-        return
-    commits = int(repository.git("rev-list", "--count", *new))
-    if commits > MAX_COMMITS:
-        message = f"has {commits:,} commits, expected at most {MAX_COMMITS}"
+    elif len(commits) > MAX_COMMITS:
+        message = f"has {len(commits):,} commits, expected at most {MAX_COMMITS}"
         yield Problem("(history)", 0, "history.commits", message, "squash them: git rebase -i")
-        return
-    yield from object_problems(repository, new, {change.blob for change in changes})
-    yield from message_problems(repository, new)
+    elif commits:
+        yield from object_problems(repository, new, {change.blob for change in changes})
+        yield from message_problems(messages)
 
 
 def object_problems(
@@ -53,12 +55,10 @@ def object_problems(
             yield Problem(names[blob] or "(history)", 0, "history.size", message, hint)
 
 
-def message_problems(repository: Repository, new: tuple[str, str]) -> Iterator[Problem]:
+def message_problems(messages: Iterable[str]) -> Iterator[Problem]:
     """What is private in commit messages, less the trailers that git and GitHub write."""
-    log = repository.git("log", "--no-color", "--no-show-signature", "--format=%B%x00", *new)
-    for text in log.split("\0"):
+    for text in messages:
         for private in find_private(TRAILER.sub("", text)):
             message = f"a commit message has a {private.kind}: {private.masked}"
             hint = "git rebase -i, and reword it"
-            code = "personal.message"
-            yield Problem(MESSAGES, 0, code, message, hint, "warning")
+            yield Problem(MESSAGES, 0, "personal.message", message, hint, "warning")

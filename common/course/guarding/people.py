@@ -16,6 +16,7 @@ from common.course.records import ASSIGNMENTS_FILE, FROZEN_FILE, Assignments, Fr
 from common.errors import UserError
 
 T = TypeVar("T")
+OWN = (CYCLE_FILE, ASSIGNMENTS_FILE, FROZEN_FILE)
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,10 @@ class Records:
         entry = self.entries.get(path)
         if entry is None:
             return None
-        if entry.blob not in self.contents:
-            self.contents.update(read_blobs(self.repository, [entry.blob]))
+        if entry.blob not in self.contents:  # the course's own files are read with the first
+            known = [self.entries[name].blob for name in OWN if name in self.entries]
+            asked = [entry.blob, *(known if not self.contents else ())]
+            self.contents.update(read_blobs(self.repository, asked))
         return self.contents[entry.blob]
 
     @cached_property
