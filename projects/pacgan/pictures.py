@@ -90,11 +90,11 @@ def snapshots(table: Mapping[str, Mapping[str, Tensor]], data: Dataset) -> Figur
     )
     grid = figure.subplots(len(table), len(columns), squeeze=False)
     for line, (row, sets) in zip(grid, table.items(), strict=True):
-        for axes, (column, points) in zip(line, sets.items(), strict=True):
+        for axes, points in zip(line, sets.values(), strict=True):
             draw(axes, points, data)
-            if line is grid[0]:
-                axes.set_title(column, fontsize=9)
         line[0].set_ylabel(row, fontsize=9)
+    for axes, column in zip(grid[0], columns, strict=True):
+        axes.set_title(column, fontsize=9)
     return figure
 
 

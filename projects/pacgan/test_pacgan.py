@@ -1,6 +1,8 @@
 """The laws that PacGAN obeys, and what is special to it: packing, replicates side by side, turns."""
 
+import itertools
 import json
+import math
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,7 +12,16 @@ from torch.nn import functional as F
 
 from common.evaluation.two_sample import energy_distance
 from common.training import Run
+from projects.pacgan import pictures
 from projects.pacgan import train as training
+from projects.pacgan.divergence import (
+    COLLAPSED,
+    DATA,
+    UNEVEN,
+    jensen_shannon,
+    product_divergence,
+    total_variation,
+)
 from projects.pacgan.layers import BatchNorm, LargestPiece, Maxout
 from projects.pacgan.loss import GENERATOR_LOSSES, discriminator_loss, non_saturating_loss
 from projects.pacgan.model import Discriminator, Generator, pack
@@ -383,6 +394,44 @@ def test_samples_are_single_precision_where_the_layers_are_not():
     assert x.dtype == logits.dtype == torch.float32
     assert not torch.equal(x, x.bfloat16().float())
     torch.testing.assert_close(x, G(z).detach(), rtol=0.1, atol=0.05)
+
+
+# --- What packing does to a divergence (Section 3) ---------------------------------------------------
+
+
+@pytest.mark.parametrize("divergence", [total_variation, jensen_shannon])
+@pytest.mark.parametrize("q", [COLLAPSED, UNEVEN])
+def test_the_divergence_of_products_is_the_sum_over_all_tuples(q, divergence):
+    for m in (1, 2, 3, 4):
+        joint = [
+            torch.tensor([math.prod(t) for t in itertools.product(p, repeat=m)]).double()
+            for p in (DATA, q)
+        ]
+        found = product_divergence(DATA, q, m, divergence)
+        assert found == pytest.approx(divergence(*joint).item(), abs=1e-6)
+
+
+def test_packing_tells_the_generator_without_a_mode_from_the_uneven_one():
+    """Equal in total variation alone, 0.2; of the first 1 - 0.8^m is left, a hole for every m."""
+    far = [product_divergence(DATA, COLLAPSED, m, total_variation) for m in range(1, 6)]
+    near = [product_divergence(DATA, UNEVEN, m, total_variation) for m in range(1, 6)]
+    assert far == pytest.approx([1 - 0.8**m for m in range(1, 6)])
+    assert near[0] == pytest.approx(0.2)
+    assert all(a > b for a, b in zip(far[1:], near[1:], strict=True))
+    assert product_divergence(DATA, DATA, 3, jensen_shannon) == pytest.approx(0)
+    with pytest.raises(ValueError, match="m is 0"):
+        product_divergence(DATA, DATA, 0, jensen_shannon)
+
+
+def test_the_pictures_show_every_row_and_moment():
+    data = training.load_data(training.PRESETS["smoke"])
+    table = {row: {t: data.test.x[:20] for t in ("early", "late")} for row in ("m = 1", "m = 2")}
+    figure = pictures.snapshots(table, data)
+    assert [axes.get_title() for axes in figure.axes] == ["early", "late", "", ""]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["m = 1", "", "m = 2", ""]
+    drawn = figure.axes[3].collections[1].get_offsets()
+    assert torch.equal(torch.as_tensor(drawn.data).float(), data.test.x[:20])
+    assert len(pictures.divergences(most=3).axes) == 5
 
 
 # --- What is refused -------------------------------------------------------------------------------

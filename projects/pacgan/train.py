@@ -57,7 +57,7 @@ RING = Config(
 )
 GRID = replace(RING, data="grid", steps=8_000)
 PRESETS = {
-    "smoke": replace(RING, generator_size=32, discriminator_size=16, steps=100),
+    "smoke": replace(RING, generator_size=32, discriminator_size=16, steps=100, num_replicates=2),
     "demo": replace(RING, steps=1_500, num_replicates=1),
     "ring-gan": replace(RING, m=1),
     "ring-pacgan2": RING,
