@@ -73,10 +73,14 @@ def one_line(text: str) -> str:
     >>> print(one_line("a name\\n::error::with a line end"))
     a name\\n::error::with a line end
     """
-    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    letters = (c if c.isprintable() or c == "\u00a0" else ascii(c)[1:-1] for c in shown)
-    line = "".join(letters).replace("##[", "#\\u0023[")
+    line = printable(text).replace("##[", "#\\u0023[")
     return f"\\u003a{line[1:]}" if line.lstrip().startswith("::") else line
+
+
+def printable(text: str, also: str = "\u00a0") -> str:
+    """A text whose letters can all be shown: bytes that are no UTF-8 and controls are spelled out."""
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() or c in also else ascii(c)[1:-1] for c in shown)
 
 
 def json_text(text: str) -> str:
@@ -89,7 +93,8 @@ FORMATS = {"text": as_text, "json": as_json, "github": as_github}
 
 def command_text(text: str) -> str:
     """Text that cannot end a workflow command or begin another."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    shown = printable(text, also="\r\n\t\u00a0")
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def property_text(text: str) -> str:

@@ -460,7 +460,7 @@ def codes_of(course: Course, head: str, **options) -> list[str]:
         for line in FORMATS[form](verdict.problems).split("\n"):
             is_ours = form == "github" and line.startswith(("::error file=", "::warning file="))
             assert is_ours or not line.lstrip().startswith("::")
-            assert line.isprintable() or form == "github"
+            assert line.encode() and line.isprintable()
             assert "##[" not in line or form == "github"
     return sorted(problem.code for problem in refused)
 
