@@ -1,6 +1,7 @@
 """The laws that the WGAN with gradient penalty obeys, and what is special to the paper."""
 
 import copy
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 from common.training import Run
+from projects.wgan_gp import critics, pictures
 from projects.wgan_gp import loss as losses
 from projects.wgan_gp import train as training
 from projects.wgan_gp.model import image_wgan, toy_wgan
@@ -299,3 +301,59 @@ def test_smoke_preset_comes_nearer_to_the_digits(tmp_path):
     before = training.judge(copy.deepcopy(model), data)()
     training.train(config, run)
     assert run.loops[0].best_value < before
+
+
+# --- the critics of Figure 1, and the pictures ---------------------------------------------------
+
+
+def test_clipped_weights_stay_in_the_box_and_go_to_its_walls():
+    draw = lambda n: torch.randn(n, 2, generator=seeded(23)) + 2  # noqa: E731
+    critic = critics.fit(
+        mlp_critic(2, (16, 16), generator=seeded(24)),
+        draw,
+        critics.WeightClipping(0.05),
+        steps=60,
+        generator=seeded(25),
+        batch_size=64,
+    )
+    weights = torch.cat([p.detach().flatten() for p in critic.parameters()]).abs()
+    assert weights.max() <= 0.05
+    assert (weights > 0.049).float().mean() > 0.4  # spread out, it would be a fiftieth
+
+
+def test_the_penalty_is_what_holds_the_slope():
+    draw = lambda n: 0.1 * torch.randn(n, 2, generator=seeded(26))  # noqa: E731
+    norms = {}
+    for weight in (0.0, 10.0):
+        critic = critics.fit(
+            mlp_critic(2, (32, 32), generator=seeded(27)),
+            draw,
+            critics.GradientPenalty(weight),
+            steps=150,
+            generator=seeded(28),
+            batch_size=64,
+        )
+        norms[weight] = critic.input_gradient(torch.randn(256, 2, generator=seeded(29)))
+    slopes = {weight: g.norm(dim=1).mean().item() for weight, g in norms.items()}
+    assert slopes[10.0] == pytest.approx(1, abs=0.25)
+    assert slopes[0.0] > 3
+
+
+def test_layer_gradients_are_those_of_the_chain_rule():
+    critic = mlp_critic(2, (5, 4), generator=seeded(30)).double()
+    x = torch.randn(7, 2, generator=seeded(31), dtype=torch.float64)
+    hidden = critic.hidden(x)
+    top = critic.head.weight.expand(7, 4)  # of f in h_2
+    below = (top * (hidden[1] > 0)) @ critic.layers[1].weight  # of f in h_1
+    expected = torch.stack([below.norm(dim=1).mean(), top.norm(dim=1).mean()])
+    torch.testing.assert_close(critics.layer_gradients(critic, x), expected)
+
+
+def test_curves_are_the_runs(tmp_path):
+    rows = [
+        {"step": step, "critic_loss": -1.0 / step, "valid": 2.0 / step} for step in range(1, 41)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert pictures.estimates(tmp_path)[:2].tolist() == [[1, 1.0], [2, 0.5]]
+    assert pictures.distances(tmp_path)[3].tolist() == [4, 0.5]
+    assert pictures.agreement(tmp_path, after=0.5) == pytest.approx(1)
