@@ -111,7 +111,8 @@ class UNet(nn.Module):
         width: channels of the finest resolution.
         multipliers: channels of each resolution as multiples of `width`; each halves the image.
         num_blocks: residual blocks at each resolution on the way down; one more on the way up.
-        attention: the resolutions (image heights, after folding) that have attention.
+        attention: the resolutions (image heights, after folding) that have attention, beside the
+            coarsest, whose middle always has.
         num_heads: of the attention.
         dropout: in the residual blocks.
         patch_size: side of the squares that are folded into channels first; 1 is the paper's.
@@ -171,8 +172,9 @@ class UNet(nn.Module):
                 self.down.append(stage(fan, width * multiplier, side))
                 fan = width * multiplier
                 kept.append(fan)
+        blocks = [ResidualBlock(fan, fan, time_width, dropout) for _ in range(2)]
         self.middle = nn.ModuleList(
-            [stage(fan, fan, side), Stage(ResidualBlock(fan, fan, time_width, dropout), None)]
+            [Stage(blocks[0], Attention(fan, num_heads)), Stage(blocks[1], None)]
         )
         for level, multiplier in reversed(list(enumerate(multipliers))):
             for _ in range(num_blocks + 1):
