@@ -33,14 +33,20 @@ def as_points(values: Values, name: str, *, least: int, why: str) -> Tensor:
         )
     if values[0].numel() == 0:
         raise EvaluationError(f"{name} have shape {tuple(values.shape)}: examples of no dimension.")
-    values = values.flatten(1)
+    values = values.flatten(1).double()
+    if not torch.isfinite(values.sum()):  # one pass where all is well, which it mostly is
+        check_finite(values, name)
+    return values
+
+
+def check_finite(values: Tensor, name: str) -> None:
+    """EvaluationError if a row of values (n, D) is NaN or infinite, naming how many and the first."""
     bad = (~torch.isfinite(values)).any(1).nonzero().flatten()
     if len(bad):
         raise EvaluationError(
             f"{name}: {len(bad)} of {len(values)} hold NaN or infinite values, the first is "
             f"number {bad[0].item()}; expected numbers. Did the training diverge?"
         )
-    return values.double()
 
 
 def as_pair(

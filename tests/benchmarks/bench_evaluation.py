@@ -18,13 +18,14 @@ from tests.benchmarks.timing import THREADS, Row, side_by_side
 
 DIMS, MANY, FEW, PAIRS = 2048, 10_000, 1000, 4000
 EQUAL = 1e-6  # relative
+REPEATS = 3  # of works of seconds
 
 
 def rows() -> list[Row]:
     """Each statistic, ours against the peers'."""
     import_torchvision()  # before the peers do, who want it whole
     with threadpool_limits(THREADS):  # also for NumPy, in both sides' code
-        return [*frechet_rows(MANY, repeats=7), *frechet_rows(FEW, repeats=5), *pair_rows()]
+        return [*frechet_rows(MANY), *frechet_rows(FEW), *pair_rows()]
 
 
 def features(n: int, seed: int, gain: float = 1.0) -> Tensor:
@@ -36,7 +37,7 @@ def features(n: int, seed: int, gain: float = 1.0) -> Tensor:
     return (gain * hidden @ factors + 0.02).relu()
 
 
-def frechet_rows(n: int, *, repeats: int) -> list[Row]:
+def frechet_rows(n: int) -> list[Row]:
     """From features to the distance, and from moments alone where those are enough."""
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torchmetrics.image.fid import _compute_fid
@@ -62,7 +63,7 @@ def frechet_rows(n: int, *, repeats: int) -> list[Row]:
         moments = ("Frechet distance from moments of 2,048", lambda: frechet_from_moments(*arrays))
         works.append((*moments, from_moments))
     return [
-        compare(work, ours, peer, theirs, repeats=repeats)
+        compare(work, ours, peer, theirs)
         for work, ours, peers in works
         for peer, theirs in peers.items()
     ]
@@ -105,9 +106,9 @@ def torchmetrics_distance(x: Tensor, y: Tensor) -> float:
     return metric.compute().item()
 
 
-def compare(work: str, ours, peer: str, theirs, *, repeats: int = 5) -> Row:
+def compare(work: str, ours, peer: str, theirs) -> Row:
     """A row of the table; RuntimeError unless both sides give the same number."""
     found, expected = ours(), theirs()
     if not math.isclose(found, expected, rel_tol=EQUAL):
         raise RuntimeError(f"{work}: ours {found:.12g}, {peer}'s {expected:.12g}: not equal")
-    return side_by_side(work, ours, peer, theirs, repeats=repeats, warmup=0)
+    return side_by_side(work, ours, peer, theirs, repeats=REPEATS, warmup=0)

@@ -187,11 +187,18 @@ def test_single_precision_and_arrays_are_lifted_to_double():
     assert frechet_distance(x, y) == expected == frechet_distance(x.numpy(), y.numpy())
 
 
-def test_blocks_of_rows_change_nothing(monkeypatch):
-    x, y = normal(60, 5, 0), normal(50, 5, 1)
-    expected = frechet_distance(x, y)
+@pytest.mark.parametrize("columns", [1, 3, 5, 256])
+def test_blocks_change_nothing(columns, monkeypatch):
     monkeypatch.setattr(frechet, "ROWS", 7)
-    assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-12)
+    monkeypatch.setattr(frechet, "COLUMNS", columns)
+    x, y = normal(60, 8, 0), normal(50, 8, 1)
+    mean, cov = frechet.moments(x)
+    assert torch.allclose(mean, x.mean(0), rtol=0, atol=1e-14)
+    assert torch.allclose(cov, x.T.cov(), rtol=0, atol=1e-14)
+    lower = torch.linalg.cholesky(cov)
+    product = frechet.congruent(lower, y.T.cov())
+    assert torch.allclose(product.tril(), (lower.T @ y.T.cov() @ lower).tril(), rtol=0, atol=1e-14)
+    assert frechet_distance(x, y) == pytest.approx(exact(x, y), rel=1e-11)
 
 
 def test_what_has_no_distance_is_told_why():
