@@ -139,13 +139,18 @@ def train(config: Config, run: Run) -> WGAN:
     )
     args = {"lr": config.learning_rate, "optimiser_args": {"betas": config.betas}}
     critic, critic_optimiser = run.setup(
-        model.critic, Adam, schedule=decay(config, len(batches) * config.critic_steps), **args
+        model.critic,
+        Adam,
+        schedule=decay(config, len(batches) * config.critic_steps),
+        name="critic",
+        **args,
     )
     generator, generator_optimiser = run.setup(
         model.generator,
         Adam,
         schedule=decay(config, len(batches)),
         ema_decay=config.ema_decay,
+        name="generator",
         **args,
     )
     for real in batches:
