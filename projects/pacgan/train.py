@@ -53,7 +53,7 @@ class Config:
 
 # Short schedules: from ten times the paper's rate down to zero.
 RING = Config(
-    num_replicates=5, steps=3_000, learning_rate=1e-3, final_rate=0.0, precision="bf16-mixed"
+    num_replicates=5, steps=2_000, learning_rate=1e-3, final_rate=0.0, precision="bf16-mixed"
 )
 GRID = replace(RING, data="grid", steps=8_000)
 PRESETS = {
