@@ -1,4 +1,4 @@
-"""The course at scale: an assignment of 1,000 projects, `dgm status` of 300.
+"""The course at scale: assignment, `dgm affected` and `dgm guard` of 1,000 projects, `dgm status` of 300.
 
 There is no peer to run beside these: "goal" is the time that was asked for; "all candidates" is the
 same programme without thinning, which must find no better assignment.
@@ -17,13 +17,17 @@ from unittest import mock
 from common.course.assigning import candidates
 from common.course.assigning.candidates import Instance
 from common.course.assigning.matching import match
+from common.course.changes import read_blobs, read_entries
 from common.course.freezing import freeze
+from common.course.git import Repository
 from common.course.records import ASSIGNMENTS_FILE, Assignments, Pair, read_frozen, toml_text
 from common.projects import ROOT
 from tests.benchmarks.timing import Row, seconds
+from tests.course.pull_requests import Content, Course
 from tests.course.repositories import (
     at,
     make_repository,
+    run_git,
     write,
     write_response,
     write_review,
@@ -31,7 +35,8 @@ from tests.course.repositories import (
 )
 from tests.course.test_matching import semester
 
-ASSIGN_GOAL, STATUS_GOAL = 10.0, 1.0
+ASSIGN_GOAL, STATUS_GOAL, AFFECTED_GOAL = 10.0, 1.0, 1.0
+COPIED = "vae"  # the project whose files every generated one has, with its own slug in them
 FINDINGS = [(f"F{i:02}", s) for i, s in enumerate(("major", "minor", "minor", "nit", "nit"), 1)]
 CHECKED = "".join(
     f"- [x] area.item-{i}: What is asked of the project -- read it, ran it, and it is so\n"
@@ -47,6 +52,7 @@ def rows() -> list[Row]:
         Row("assign 1,000 projects, 3 reviewers", median_of(thousand), "goal", ASSIGN_GOAL),
         all_candidates(),
         *with_files(),
+        *of_a_change(),
     ]
 
 
@@ -99,6 +105,54 @@ def with_files() -> list[Row]:
         times = [seconds(lambda: run_in(root, command)) for _ in range(7)]
     work = "dgm status, 300 projects, 600 reviews"
     return [Row(work, statistics.median(times), "goal", STATUS_GOAL)]
+
+
+def of_a_change() -> list[Row]:
+    """`dgm affected` and `dgm guard` as processes: our tree with 1,000 copies of a real project."""
+    changes = {
+        "one project changed": ("projects/paper_0006/model.py", "affected"),
+        "common.data changed": ("common/data/registry.py", "affected"),
+        "one figure changed": ("common/evaluation/figures/plane.py", "affected"),
+        "one project judged": ("projects/paper_0006/model.py", "guard"),
+    }
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        course = thousand_projects(Path(folder) / "course")
+        for name, (path, command) in changes.items():
+            before = course.git("show", f"main:{path}")
+            head = course.commit({path: before + b"# changed\n"})
+            author = ["--author", "course-member"] if command == "guard" else []
+            arguments = [command, "--base", "main", "--head", head, "--json", *author]
+            run = [sys.executable, "-m", "common.cli", *arguments]
+            times = [seconds(lambda run=run: run_in(course.root, run)) for _ in range(5)]
+            work = f"dgm {command}, 1,000 projects, {name}"
+            rows.append(Row(work, statistics.median(times), "goal", AFFECTED_GOAL))
+    return rows
+
+
+def thousand_projects(root: Path) -> Course:
+    """A repository with our common, tests and records, and 1,000 projects with code and notebook."""
+    (root / "projects").mkdir(parents=True)
+    run_git(root, "init", "-q", "-b", "main")
+    repository = Repository(ROOT)
+    shared = read_entries(repository, "HEAD", "common", "tests", "reviews/cycle.toml")
+    copied = read_entries(repository, "HEAD", f"projects/{COPIED}")
+    contents = read_blobs(repository, [entry.blob for entry in (*shared, *copied)])
+    files: dict[str, Content] = {entry.path: contents[entry.blob] for entry in shared}
+    own = {
+        entry.path.split("/", 2)[2]: contents[entry.blob]
+        for entry in copied
+        if entry.path.endswith((".py", ".toml", ".md"))
+    }
+    own["demo.ipynb"] = (ROOT / "templates/project/demo.ipynb").read_bytes()
+    for number in range(1000):
+        slug = f"paper_{number:04}"
+        for name, data in own.items():
+            data = data.replace(COPIED.encode(), slug.encode())  # each its own, as real ones are
+            data = data.replace(b'["course-staff"]', b'["course-member"]')
+            files[f"projects/{slug}/{name.replace(COPIED, slug)}"] = data
+    run_git(root, "update-ref", "refs/heads/main", Course(root).commit(files, None))
+    return Course(root)
 
 
 def write_long_review(root: Path, pair: Pair, version: str) -> None:
