@@ -73,10 +73,10 @@ DIGITS = Config(
     latent_size=32,
     num_channels=32,
     num_scales=2,
-    learning_rate=5e-4,
+    learning_rate=1e-3,
     final_rate=0.0,
     ema_decay=0.99,
-    steps=2_500,
+    steps=4_000,
     validate_every=250,
 )
 PRESETS = {
