@@ -1,7 +1,7 @@
 """Fidelity and variety apart, by balls around the examples that reach to the k-th neighbour.
 
-Precision and recall are Kynkaanniemi et al. 2019, arXiv:1904.06991, Eq. (1) and (2); density and
-coverage Naeem et al. 2020, arXiv:2002.09797, Eq. (3) and (4). A ball contains its surface. The
+Precision and recall are Kynkaanniemi et al. 2019, arXiv:1904.06991, Section 2; density and
+coverage Naeem et al. 2020, arXiv:2002.09797, Section 3. A ball contains its surface. The
 radii come from scikit-learn's brute-force neighbours, which are exact and as fast as a matrix
 product; that each point has a radius of its own, no library asks in blocks.
 """

@@ -1,6 +1,6 @@
 """Mode counting: which of the known modes do samples fall on, and how evenly.
 
-The protocol of Lin et al. 2018 (PacGAN), arXiv:1712.04086, Section 4.1, after Srivastava et al.
+The protocol of Lin et al. 2018 (PacGAN), arXiv:1712.04086, Section 4, after Srivastava et al.
 2017 (VEEGAN), arXiv:1705.07761: a sample is good if it lies within three standard deviations of a
 mode, and a mode is found if a good sample lies nearest to it.
 """

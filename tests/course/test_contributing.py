@@ -14,6 +14,7 @@ GUIDES = [
     "CONTRIBUTING.md",
     "README.md",
     "docs/grading.md",
+    "docs/evaluation.md",
     *(f".github/PULL_REQUEST_TEMPLATE/{name}.md" for name in ("version-1", "version-2", "review")),
     "templates/review/review.md",
 ]
@@ -28,7 +29,9 @@ def test_commands_of_a_guide_exist(guide):
     assert named - set(COMMANDS) == set()
 
 
-@pytest.mark.parametrize("guide", ["CONTRIBUTING.md", "README.md", "docs/grading.md"])
+@pytest.mark.parametrize(
+    "guide", ["CONTRIBUTING.md", "README.md", "docs/grading.md", "docs/evaluation.md"]
+)
 def test_links_of_a_guide_lead_somewhere(guide):
     path = ROOT / guide
     text = path.read_text(encoding="utf-8")

@@ -50,7 +50,7 @@ def check_line(statistics):
 
 def check_same_distribution(statistics):
     """E density = 1 and E coverage = 1 - prod (m - i) / (n + m - i): exact for any distribution."""
-    n, m, k, runs = 15, 20, 3, 300
+    n, m, k, runs = 15, 20, 3, 120
     found = torch.tensor(
         [statistics(normal(n, 2, 2 * r), normal(m, 2, 2 * r + 1), k)[2:] for r in range(runs)],
         dtype=torch.float64,
