@@ -13,7 +13,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.linalg import blas
 from torch import Tensor
 
 from common.evaluation.measurement import EvaluationError
@@ -80,6 +79,8 @@ def frechet_from_moments(mean_x: Values, cov_x: Values, mean_y: Values, cov_y: V
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (d,) and the covariance (d, d), divided by n - 1, of x (n, d) in float64."""
+    from scipy.linalg import blas  # slow to import
+
     mean, d = x.mean(0), x.shape[1]
     gram = np.zeros((d, d), order="F")
     centred = x.new_empty(min(ROWS, len(x)), d)
