@@ -38,7 +38,7 @@ def main() -> None:
     project = find_project("wgan_gp")
     folder = project.folder / "figures"
     folder.mkdir(exist_ok=True)
-    value_surfaces(hidden_sizes=(512,) * 3, steps=400).savefig(folder / "critics.png", dpi=130)
+    value_surfaces(hidden_sizes=(256,) * 3, steps=400).savefig(folder / "critics.png", dpi=130)
     deep_critics(width=64, steps=200).savefig(folder / "layers.png", dpi=130)
     toy_samples(project).savefig(folder / "samples.png", dpi=130)
     runs = {
