@@ -30,7 +30,8 @@ READINGS = {
     "recall": "rec. recall: data among the samples, higher is better",
     "density": "dens. density, a precision that outliers do not move, 1 or more is good",
     "coverage": "cov. coverage, a recall that outliers do not move, 1 is all",
-    "copying": "copy nearer to training than to held-out data, 0.5 is no copying, 1 is memory",
+    "copying": "copy chance that a sample is nearer to training data than new data are, 0.5 is "
+    "best, 1 is memory, less is poor samples",
     "num_modes": "modes reached",
     "high_quality_fraction": "good within the modes, higher is better",
     "mode_kl_nats": "KL of the modes' frequencies in nats, lower is better",

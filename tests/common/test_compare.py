@@ -25,9 +25,9 @@ from common.data import (
     load,
 )
 from common.errors import UserError
-from common.evaluation import EvaluationError
+from common.evaluation import EvaluationError, Measurement
 from common.evaluation.columns import columns
-from common.evaluation.comparison import bullet, with_section
+from common.evaluation.comparison import Comparison, Row, bullet, with_section
 from common.evaluation.spaces import (
     Seen,
     TrainingSplit,
@@ -238,6 +238,23 @@ def test_a_command_is_never_broken_over_two_lines():
     text = bullet("word " * 13 + "`dgm train made --preset demo`")
     assert "`dgm train made --preset demo`" in text
     assert len(text.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "path", sorted((projects.ROOT / "docs").glob("comparison-*.json")), ids=lambda path: path.stem
+)
+def test_the_published_tables_are_those_of_their_json(path):
+    table = json.loads(path.read_text(encoding="utf-8"))
+    assert table.pop("schema") == "comparison/1"
+    for name in ("rows", "foreign_floors"):
+        table[name] = [
+            Row(**{**row, "metrics": {k: Measurement(**m) for k, m in row["metrics"].items()}})
+            for row in table[name]
+        ]
+    page = path.with_name("comparison.md").read_text(encoding="utf-8")
+    assert Comparison(**table).table() in page
+    assert f"({path.stem}.png)" in page
+    assert path.with_suffix(".png").exists()
 
 
 # --- the command ---
