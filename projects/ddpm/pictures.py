@@ -27,7 +27,7 @@ def main() -> None:
     """Write figures/samples.png, denoising.png, interpolation.png and bound.png."""
     folder = find_project("ddpm").folder / "figures"
     folder.mkdir(exist_ok=True)
-    model, result = load_result("ddpm", "mnist-fid")
+    model, result = load_result("ddpm", "mnist-bound")
     data = load_data(find_project("ddpm").preset(result.preset))
     samples = model.sample(120, generator=seeded(0))
     figures.sample_grid(samples, data, columns=20, width=8).savefig(folder / "samples.png")
