@@ -13,6 +13,7 @@ from common.errors import UserError
 
 LINK, SUBMODULE, PROGRAM = "120000", "160000", "100755"
 NOTHING = "000000"
+MAX_BYTES = 32 * 2**20  # a tree of ten folders that are all the same, ten deep, has 10^10 paths
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,10 @@ def read_changes(repository: Repository, span: Span) -> list[Change]:
     """The paths that taking `head` would change on `base`, by path.
 
     They differ from where the two parted and from `base` as it is now. Of several merge bases (a
-    criss-cross history) each counts.
+    criss-cross history) each counts. Raises TooMuch for a tree that unfolds to more paths than can be:
+    git lists those as it finds them, and would compare all before it says a word.
     """
+    repository.run_up_to(MAX_BYTES, "ls-tree", "-r", "-z", "--name-only", "--full-tree", span.head)
     found: dict[str, Change] = {}
     for start in span.parted:
         found |= {change.path: change for change in differences(repository, start, span.head)}
@@ -119,7 +122,8 @@ def differences(repository: Repository, before: str, after: str) -> Iterator[Cha
 def read_entries(repository: Repository, commit: str, *folders: str) -> list[Entry]:
     """Every file, link and submodule of a commit, or of some of its folders."""
     found = []
-    listed = repository.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders)
+    options = ("-r", "-z", "--full-tree")
+    listed = repository.run_up_to(MAX_BYTES, "ls-tree", *options, commit, "--", *folders)
     for entry in listed.split(b"\0")[:-1]:
         about, path = entry.split(b"\t", 1)
         mode, _, blob = about.decode().split(" ")

@@ -31,6 +31,10 @@ class GitError(UserError):
     """Git is missing, the folder is no repository, or a git command failed."""
 
 
+class TooMuch(GitError):
+    """A git command had more to say than anyone can have meant."""
+
+
 class GitMissing(UserError):
     """Git is not installed: no question about a repository has an answer."""
 
@@ -49,18 +53,35 @@ class Repository:
 
     def run(self, *arguments: str, data: bytes | None = None) -> bytes:
         """The raw output of a git command."""
-        quiet = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-        quiet["GIT_NO_REPLACE_OBJECTS"] = "1"  # refs/replace would show another history
-        command = ["git", "-C", str(self.root), "-c", "core.quotePath=false", *arguments]
-        outside = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
+        command, environment = self.command(arguments)
         try:
-            done = subprocess.run(command, input=data, capture_output=True, env=outside | quiet)
+            done = subprocess.run(command, input=data, capture_output=True, env=environment)
         except FileNotFoundError:
             raise GitMissing("git is not installed; the course cycle needs it.") from None
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip() or "no reason given"
             raise GitError(f"git {arguments[0]} failed in {self.root.name}: {said}")
         return done.stdout
+
+    def run_up_to(self, limit: int, *arguments: str) -> bytes:
+        """The raw output of a git command that is stopped, with TooMuch, after `limit` bytes."""
+        command, environment = self.command(arguments)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+            output = process.stdout.read(limit + 1)
+            if len(output) > limit:
+                process.kill()
+                raise TooMuch(f"git {arguments[0]} says more than {limit:,} bytes; it was stopped.")
+        if process.returncode:
+            raise GitError(f"git {arguments[0]} failed in {self.root.name}.")
+        return output
+
+    def command(self, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """A git command in this repository, and its environment."""
+        quiet = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        quiet["GIT_NO_REPLACE_OBJECTS"] = "1"  # refs/replace would show another history
+        command = ["git", "-C", str(self.root), "-c", "core.quotePath=false", *arguments]
+        outside = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
+        return command, outside | quiet
 
     def resolve(self, name: str) -> str | None:
         """The full commit of a branch, tag or abbreviated hash; None if there is none."""

@@ -82,6 +82,9 @@ BENIGN = {
         "projects/alpha/figures/görsel.png": picture(),
     }, {}),
     "a file removed": ({"projects/alpha/model.py": None}, {}),
+    "a name of before that nobody may choose": (
+        {"projects/alpha/con.md": None}, {"base": "untidy"}
+    ),
     "own metadata": ({
         "projects/alpha/project.toml": table("alpha", '"ada", "ben"').replace(b"25.0", b"26.0")
     }, {}),
@@ -123,6 +126,8 @@ def published(course):
     dates = CYCLE.format(reviewers=1) + "publication = 2027-06-30\n"
     commit = course.commit({"reviews/cycle.toml": (RULES + dates).encode()}, "done")
     run_git(course.root, "update-ref", "refs/heads/published", commit)
+    untidy = course.commit({"projects/alpha/con.md": b""})
+    run_git(course.root, "update-ref", "refs/heads/untidy", untidy)
 
 
 @pytest.mark.parametrize("name", BENIGN)

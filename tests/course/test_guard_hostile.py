@@ -377,6 +377,18 @@ CASES: dict[str, tuple[dict, list[str], dict]] = {
     "SVG as an output": (
         own("demo.ipynb", shown("image/svg+xml", "<svg onload=x()/>")), ["notebook.active"], {}
     ),
+    "a notebook that may run for ever": (
+        own("demo.ipynb", notebook("x = 1").replace(
+            b'"metadata": {}, "nbformat"', b'"metadata": {"execution": {"timeout": -1}}, "nbformat"'
+        )),
+        ["notebook.settings"], {},
+    ),
+    "a notebook that is not run": (
+        own("demo.ipynb", notebook("1/0").replace(
+            b'"metadata": {}, "source"', b'"metadata": {"tags": ["skip-execution"]}, "source"'
+        )),
+        ["notebook.settings"], {},
+    ),
     "a notebook that is none": (own("demo.ipynb", b"[" * 200_000), ["notebook.invalid"], {}),
     "a notebook of two megabytes": (
         own("demo.ipynb", printed("x" * 1_500_000)), ["size.file"], {}
@@ -398,6 +410,9 @@ CASES: dict[str, tuple[dict, list[str], dict]] = {
     "a test that leaves with success": (test_file("os._exit(0)"), ["code.kills"], {}),
     "a test that kills by another name": (
         test_file("import posix", "f = posix.kill", "f(1, 9)"), ["code.kills"], {}
+    ),
+    "a test that kills by a detour": (
+        test_file("os.kill.__call__(1, 9)"), ["code.kills"], {}
     ),
     "a cell that kills": (own("demo.ipynb", notebook("import os\nos.abort()")), ["code.kills"], {}),
     # --- project.toml
@@ -460,7 +475,7 @@ def codes_of(course: Course, head: str, **options) -> list[str]:
         for line in FORMATS[form](verdict.problems).split("\n"):
             is_ours = form == "github" and line.startswith(("::error file=", "::warning file="))
             assert is_ours or not line.lstrip().startswith("::")
-            assert line.encode() and line.isprintable()
+            assert line.isprintable()  # and so it can be encoded
             assert "##[" not in line or form == "github"
     return sorted(problem.code for problem in refused)
 
@@ -510,6 +525,23 @@ def test_a_file_of_200_megabytes_is_refused_by_its_size_alone(course):
     for name in ("big.safetensors", "big.md"):
         head = course.commit(own(name, ("100644", blob)))
         assert codes_of(course, head) == ["size.file", "size.project"]
+
+
+def test_a_tree_of_more_paths_than_there_are_atoms_is_refused_in_time(course):
+    tree = course.git("hash-object", "-w", "--stdin", data=b"x").decode().strip()
+    mode = "100644"
+    for _ in range(12):
+        tree = course.raw_tree([(mode, b"%d" % i, tree) for i in range(10)])
+        mode = "40000"
+    start = time.process_time()
+    listed = course.git("ls-tree", "-z", "main").split(b"\0")[:-1]
+    top = [
+        (about.split(" ")[0].lstrip("0"), name.encode(), about.split(" ")[2])
+        for about, name in (line.decode().split("\t") for line in listed)
+    ]
+    head = course.raw_commit(course.raw_tree(sorted([*top, ("40000", b"bomb", tree)])))
+    assert codes_of(course, head) == ["size.files"]
+    assert time.process_time() - start < 5
 
 
 def test_a_large_file_that_a_later_commit_removes_is_refused(course):
@@ -580,7 +612,9 @@ def test_a_broken_project_toml_of_the_branch_is_nobody_s(course):
 def test_texts_made_to_be_slow_are_read_in_time(course):
     texts = ["a" * 100_000, "1 " * 50_000, "a.b-" * 25_000, "<" * 100_000, ":: " * 30_000,
              "no: " * 25_000, "x at y " * 15_000, "::error " * 10_000, "\n" * 100_000]  # fmt: skip
+    chains = ("x = a" + ".b" * 900 + "\n") * 100  # fmt: skip
     changes = {f"{OWN}/{i}.md": text.encode() for i, text in enumerate(texts)}
+    changes[f"{OWN}/model.py"] = chains.encode()
     head = course.commit(changes)
     start = time.process_time()
     course.judge(head)

@@ -86,10 +86,12 @@ def text_problems(
 def unit_problems(change: Change, unit: Unit) -> Iterator[Problem]:
     """Code that ends processes is refused; what a person should look at is flagged."""
     flagged = set()
+    inner = {id(node.value) for node in ast.walk(unit.tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(unit.tree):
-        name = resolved(unit, node)
-        if name in KILLS or name.startswith("psutil."):
-            message = f"{name} reaches for the process that runs it"
+        name = "" if id(node) in inner else resolved(unit, node)
+        first_two = ".".join(name.split(".")[:2])  # os.kill of os.kill.__call__
+        if first_two in KILLS or name.startswith("psutil."):
+            message = f"{first_two} reaches for the process that runs it"
             hint = "a project trains and measures; what runs it is not its business"
             yield Problem(change.path, line_of(unit, node), "code.kills", message, hint)
             return

@@ -34,6 +34,7 @@ MAX_TABLE_BYTES = 64 * 2**10
 MAX_TEXT_BYTES = 8 * 2**20  # of all texts of a change; a project has one or two
 MAX_HEADER_BYTES = 2**20
 MAX_PIXELS = 40_000_000
+SETTINGS = {"execution", "nbmake", "papermill", "skip-execution", "raises-exception"}
 LFS = b"version https://git-lfs.github.com/spec/"
 
 # Not `std::error::`, but after an escaped line end (`\\n::error::`), which ends in one letter.
@@ -194,7 +195,11 @@ def placed(change: Change, text: str, position: int, code: str, message: str, hi
 
 
 def notebook_problems(change: Change, notebook: Mapping) -> Iterator[Problem]:
-    """Cells and outputs with programs for the reader's browser, and huge pictures."""
+    """Settings that change how it is run, and programs for the reader's browser."""
+    tags = {tag for cell in notebook["cells"] for tag in cell["metadata"].get("tags", [])}
+    if found := sorted(SETTINGS & {*notebook["metadata"], *tags}):
+        message = f"has the setting {found[0]}, which changes how CI runs it"
+        yield refusal(change, "notebook.settings", message, "take it out of the metadata")
     for index, cell in enumerate(notebook["cells"]):
         outputs = cell.get("outputs", [])
         kinds = {kind for output in outputs for kind in output.get("data", {})}

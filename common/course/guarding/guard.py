@@ -23,7 +23,7 @@ from common.course.changes import (
 )
 from common.course.checks.layout import MAX_PROJECT_BYTES, PICTURES, megabytes
 from common.course.cycle import now
-from common.course.git import Repository
+from common.course.git import Repository, TooMuch
 from common.course.guarding.code import text_problems
 from common.course.guarding.contents import (
     MAX_TEXT_BYTES,
@@ -73,7 +73,12 @@ def guard(
         raise UserError("this clone is shallow, and guard reads the commits; git fetch --unshallow")
     records = Records(repository, span.base, moment or now())
     who = identify(records.cycle, author)
-    changes = read_changes(repository, span)
+    try:
+        changes = read_changes(repository, span)
+    except TooMuch:
+        message = f"touches far more files than {MAX_CHANGES}"
+        found = [Problem("(change)", 0, "size.files", message, "take the folders of folders out")]
+        return Verdict(who, span, (), tuple(found))
     found = [] if who.is_instructor else judge(repository, span, changes, who, records)
     ordered = sorted(dict.fromkeys(found), key=lambda problem: problem.order)
     return Verdict(who, span, tuple(changes), tuple(ordered))
@@ -91,7 +96,7 @@ def judge(
     own = []
     for change in changes[: 10 * MAX_CHANGES]:
         misplaced = list(place_problems(change, author, records))
-        found += misplaced or name_problems(change)
+        found += misplaced or ([] if change.is_gone else name_problems(change))
         if not misplaced:
             own.append(change)
     found += moved_problems(changes, own, records)

@@ -150,7 +150,11 @@ def read_table(data: bytes) -> Table:
     group = table.get("group")
     group = group if isinstance(group, dict) else {}
     members = group.get("members")
-    keys = [key for key in members if isinstance(key, str)] if isinstance(members, list) else []
+    keys = (
+        [key for key in members if isinstance(key, str) and key]
+        if isinstance(members, list)
+        else []
+    )
     semester = table.get("semester")
     return Table(
         str(group.get("key", "")), tuple(keys), semester if isinstance(semester, str) else None
