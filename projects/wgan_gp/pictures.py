@@ -43,7 +43,7 @@ def main() -> None:
     toy_samples(project).savefig(folder / "samples.png", dpi=130)
     runs = {
         "25 Gaussians": (run_folder("wgan_gp", "twenty_five_gaussians"), "sliced Wasserstein"),
-        "Fashion-MNIST": (run_folder("wgan_gp", "fashion_mnist"), "FID, 2000 samples"),
+        "digits": (run_folder("wgan_gp", "digits"), "FID, validation"),
     }
     curves(runs).savefig(folder / "curves.png", dpi=130)
 
