@@ -5,12 +5,13 @@ PROJECT ?= made
 VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := $(wildcard projects/*/demo.ipynb)
+FORMS := $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MPLBACKEND := agg
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format notebooks verify bench clean
+.PHONY: help install newest checker demo test project lint workflows format notebooks verify bench clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [PROJECT=made]"; echo
@@ -24,17 +25,39 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+newest: ## Create .venv with the newest version of every dependency, whatever constraints.txt says
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade --editable '.[dev]'
+	$(BIN)/python -m pip list --format=freeze
+	@touch $(VENV)/.installed
+
+checker: ## Create .venv with what dgm check, guard and affected need: no torch, seconds
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement .ci/checker.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+
 demo: $(VENV)/.installed ## Train, evaluate and show one project: make demo PROJECT=vae
 	$(BIN)/dgm demo $(PROJECT)
 
 test: $(VENV)/.installed ## Run the whole test suite, laws and doctests included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-lint: $(VENV)/.installed ## Check formatting, code, every project and every review
+project: $(VENV)/.installed ## Tests and notebook of one project under its budget: make project PROJECT=vae
+	$(BIN)/dgm ci projects $(PROJECT)
+
+lint: $(VENV)/.installed workflows ## Check formatting, code, workflows, every project and every review
 	$(BIN)/black --check --quiet . || { echo "run: make format"; exit 1; }
 	$(BIN)/ruff check --quiet .
 	$(BIN)/dgm check
 	$(BIN)/dgm review check
+
+workflows: $(VENV)/.installed ## Check the workflows and forms of .github, without a network
+	$(BIN)/zizmor --offline --quiet --no-progress --pedantic .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(FORMS)
+	@if command -v actionlint > /dev/null; then actionlint; \
+		else echo "actionlint is not installed: skipped"; fi
 
 format: $(VENV)/.installed ## Format code and notebooks
 	$(BIN)/ruff check --quiet --fix .

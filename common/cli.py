@@ -29,6 +29,7 @@ GROUPS = {
     "the course, for students and reviewers": {
         "new": "make the folder of a new project, green from the start",
         "check": "say everything that CI would say of a project, in seconds",
+        "ci": "the steps of the workflows, one command each, as CI runs them",
         "affected": "what a change touches: projects, reviews and tests, and nothing else",
         "review": "write, check, answer and verify reviews",
         "status": "whose turn it is, project by project, longest wait first",

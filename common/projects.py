@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import annotated_types
 from pydantic import AllowInfNan, Strict, StringConstraints
 
 from common import schema
@@ -94,6 +95,18 @@ class Borrowed:
 
 @strict_table
 @dataclass(frozen=True)
+class Budget:
+    """What CI gives to a project's tests and notebook (smoke preset) together, before it stops them."""
+
+    MAX_SECONDS: ClassVar[int] = 240
+    MAX_MEMORY_MB: ClassVar[int] = 8192
+
+    seconds: Annotated[int, Strict(), annotated_types.Interval(ge=1, le=MAX_SECONDS)] = 120
+    memory_mb: Annotated[int, Strict(), annotated_types.Interval(ge=64, le=MAX_MEMORY_MB)] = 4096
+
+
+@strict_table
+@dataclass(frozen=True)
 class ProjectTable:
     """Every field of project.toml."""
 
@@ -110,6 +123,7 @@ class ProjectTable:
     builds_on: tuple[Text, ...] = ()
     borrowed: tuple[Borrowed, ...] = ()
     licence: Text = "MIT"
+    budget: Budget = Budget()
     semester: Text | None = None  # the one in which it goes through the cycle
 
     def __post_init__(self):
@@ -136,6 +150,7 @@ class Project:
     goals: tuple[Goal, ...]
     borrowed: tuple[Mapping[str, Any], ...] = ()
     semester: str | None = None
+    budget: Budget = Budget()
 
     @property
     def training(self) -> ModuleType:
@@ -201,6 +216,7 @@ def read_project(folder: Path) -> Project:
         goals=table.goal,
         borrowed=tuple(asdict(entry) for entry in table.borrowed),
         semester=table.semester,
+        budget=table.budget,
     )
 
 

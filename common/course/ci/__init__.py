@@ -1,0 +1,1 @@
+"""What the workflows run, step by step: each is one command that also runs on a laptop."""
