@@ -137,7 +137,7 @@ def _fast(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> float
     lower, failed = torch.linalg.cholesky_ex(cov_x)
     if failed:
         return None
-    values = torch.linalg.eigvalsh(congruent(lower, cov_y).T, UPLO="U")  # as LAPACK lays it out
+    values = torch.linalg.eigvalsh(congruent(lower, cov_y))
     noise = math.sqrt(len(values)) * torch.finfo(values.dtype).eps * cov_x.norm() * cov_y.norm()
     if values[0] <= noise:
         return None
