@@ -67,7 +67,7 @@ SMALL = Config(  # what the presets for one or two CPU cores share
 )
 PRESETS = {
     "smoke": replace(SMALL, width=8, steps=60, validate_every=30, warmup_steps=10),
-    "demo": replace(SMALL, steps=1200),
+    "demo": replace(SMALL, width=24, steps=800),
     "mnist": replace(
         SMALL,
         data="mnist",
