@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from common.evaluation import pairs
@@ -30,6 +29,8 @@ def nearest_neighbours(samples: Values, train: Values) -> tuple[Tensor, Tensor]:
     Raises:
         EvaluationError: for no examples, NaN, or unlike shapes.
     """
+    from sklearn.neighbors import NearestNeighbors  # slow to import
+
     names = ("samples", "training examples")
     samples, train = as_pair(samples, train, names, least=1, why="a nearest neighbour")
     samples, train = pairs.near_origin(samples, train)

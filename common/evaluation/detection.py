@@ -5,7 +5,6 @@ import math
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from common.evaluation.measurement import EvaluationError
 
@@ -86,6 +85,8 @@ def checked(scores: ArrayLike, name: str) -> np.ndarray:
 
 def area(inside: np.ndarray, outside: np.ndarray) -> Estimate:
     """The area under the ROC curve and DeLong's standard error of it."""
+    from scipy.stats import rankdata  # slow to import
+
     n, m = len(inside), len(outside)
     ranks = rankdata(np.concatenate([inside, outside]))
     above = (ranks[:n] - rankdata(inside)) / m  # (n,) the part of the outside below each

@@ -9,7 +9,6 @@ product; that each point has a radius of its own, no library asks in blocks.
 from collections.abc import Iterator
 
 import torch
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from common.evaluation import pairs
@@ -80,6 +79,8 @@ def check(samples: Values, data: Values, k: int) -> tuple[Tensor, Tensor]:
 
 def squared_radii(x: Tensor, k: int) -> Tensor:
     """(n,) squared distance of each row of x (n, d) to its k-th neighbour, itself not counted."""
+    from sklearn.neighbors import NearestNeighbors  # slow to import
+
     neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x.numpy())
     return torch.from_numpy(neighbours.kneighbors()[0][:, -1]).square()
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from common.evaluation.disentanglement.labelled import (
     NUM_GROUPS,
@@ -53,6 +52,8 @@ def mutual_information_gap(
 
 def binned(column: np.ndarray, num_bins: int) -> np.ndarray:
     """(n,) the values numbered if they are few, else bins of equally many examples."""
+    from scipy.stats import rankdata  # slow to import
+
     values, index = np.unique(column, return_inverse=True)
     if len(values) <= num_bins:
         return index
