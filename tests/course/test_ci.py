@@ -79,7 +79,7 @@ def test_an_endless_notebook_is_stopped_and_says_so(tmp_path, capsys):
     assert time.monotonic() - began < 60
     assert not tell(tiny, [step], "project")
     said = capsys.readouterr().out
-    assert "the notebook did not end and was stopped after" in said
+    assert "the notebook did not end in time: stopped after" in said
     assert "6 s together ([budget] seconds of project.toml)" in said
 
 

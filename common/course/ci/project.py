@@ -59,13 +59,13 @@ def wrong(name: str, outcome: Outcome, report: Path, budget: Budget) -> str:
     """What is wrong with a run, and what to do."""
     if outcome.stopped == "time":
         return (
-            f"the {name} did not end and was stopped after {outcome.seconds:.0f} s; tests and "
+            f"the {name} did not end in time: stopped after {outcome.seconds:.0f} s; tests and "
             f"notebook have {budget.seconds} s together ([budget] seconds of project.toml): make the "
             "smoke preset smaller, or look for a loop that does not end"
         )
     if outcome.stopped == "memory":
         return (
-            f"the {name} took {outcome.memory_mb:.0f} MB and was stopped; it has "
+            f"the {name} took {outcome.memory_mb:.0f} MB: stopped; the limit is "
             f"{budget.memory_mb} MB ([budget] memory_mb of project.toml): make the smoke preset smaller"
         )
     if outcome.status:
