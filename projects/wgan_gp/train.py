@@ -81,9 +81,7 @@ DIGITS = Config(
 )
 PRESETS = {
     "smoke": replace(DIGITS, num_channels=8, learning_rate=2e-3, steps=150, validate_every=50),
-    "demo": replace(
-        DIGITS, num_channels=16, learning_rate=2e-3, steps=250, validate_every=25
-    ),
+    "demo": replace(DIGITS, num_channels=16, learning_rate=2e-3, steps=250, validate_every=25),
     "twenty_five_gaussians": SHORT_TOY,
     "eight_gaussians": replace(SHORT_TOY, data="eight_gaussians", steps=1_500),
     "swiss_roll": replace(SHORT_TOY, data="swiss_roll", steps=1_500),
