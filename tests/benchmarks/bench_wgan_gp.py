@@ -28,8 +28,8 @@ def rows() -> list[Row]:
     points = toy_wgan(2, generator=generator)
     images = image_wgan((1, 28, 28), num_channels=32, generator=generator)
     return [
-        row("WGAN-GP step, 3 x 512, B = 256, 2-D", points, 256, 0.1, repeats=15),
-        row("WGAN-GP step, conv 32, B = 64, 1x28x28", images, 64, 10.0, repeats=7),
+        row("WGAN-GP step, 3 x 512, B = 256, 2-D", points, 256, 0.1, repeats=9),
+        row("WGAN-GP step, conv 32, B = 64, 1x28x28", images, 64, 10.0, repeats=5),
     ]
 
 
