@@ -184,7 +184,9 @@ def test_copied_code_partners_and_dangerous_calls_are_flagged_for_a_person(cours
 
 def test_private_texts_in_commit_messages_are_flagged(course):
     address = b"someone" + b"@" + b"uni.edu"
-    head = course.commit({}, message=b"asked " + address + b"\n\nSigned-off-by: x <x@y.edu>\n")
+    head = course.commit(
+        {}, message=b"asked " + address + b"\n\nSigned-off-by: x <" + address + b">\n"
+    )
     assert [(p.code, p.level) for p in course.judge(head).problems] == [
         ("personal.message", "warning")
     ]
