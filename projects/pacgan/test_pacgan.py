@@ -368,14 +368,14 @@ def test_one_step_of_training_is_the_round_of_the_tests(tmp_path):
 
 def test_a_small_gan_learns_the_ring(tmp_path):
     """The energy distance of every replicate to the data falls."""
-    config = small(generator_size=32, discriminator_size=16, batch_size=50, steps=300)
+    config = small(generator_size=32, discriminator_size=16, batch_size=50, steps=600)
     data = training.load_data(config)
     untrained = training.build(config, data, generator=seeded(26))
-    model, _ = trained(tmp_path, replace(config, learning_rate=3e-3, final_rate=0.0))
+    model, _ = trained(tmp_path, replace(config, learning_rate=1e-3, final_rate=0.0))
     before, after = (
         [distance(G, data) for G in models] for models in (untrained.replicates, model.replicates)
     )
-    assert max(after) < 0.8 * min(before)
+    assert max(after) < 0.33 * min(before)
 
 
 @torch.no_grad()
