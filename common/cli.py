@@ -34,6 +34,7 @@ GROUPS = {
         "review": "write, check, answer and verify reviews",
         "status": "whose turn it is, project by project, longest wait first",
         "originality": "compare a project's code with others, for a person to judge",
+        "site": "build the public site from the tree, or show it on this machine",
     },
     "the course, for instructors": {
         "assign": "assign reviewers to projects: preview, commit, repair",
