@@ -22,11 +22,14 @@ Bound             elbo <= iwae_k <= log p, with log p by quadrature  elbo, log_w
 Critic            penalty in closed form, exact W1 on the line       penalty, critic_loss, ...
 Diffusion         marginals, posterior, prediction, bound <= log p   schedule, predict, bound_term, ...
 DiffusionSampler  exact scores give the data, at the right order     ddim_step, denoise, invert
+Recurrent         steps equal torch's fused network, state, time     forward(x, state), fused(...)
+Padded            padding counts for nothing                         log_prob(x, lengths=...)
 Adversarial       the value of the game is 2 JS - log 4, packed too  discriminator_loss, pack, ...
 ================= ================================================== =============================
 
-Every kind but `Module` itself and `Adversarial`, the laws of losses, includes `Module`, but for
-the laws of diffusions, and all but these, `Autoregressive`, `Critic` and `Flow` include `Sampler`.
+Every kind but `Module` itself, `Recurrent`, the laws of a unit, and `Adversarial`, those of losses,
+includes `Module`, but for the laws of diffusions, and all but these, `Autoregressive`, `Critic`,
+`Flow` and `Padded` include `Sampler`.
 The seed of ``seeded`` is the only randomness of a law; where a law is statistical its level is
 `statistics.ALPHA` or five standard errors. A law that a paper's model does not obey is switched off
 by name, with the reason: ``test_batch_of_one_is_a_row_of_the_batch = None  # ...``.
@@ -41,6 +44,7 @@ from tests.laws.diffusion import Diffusion
 from tests.laws.diffusion_sampling import DiffusionSampler
 from tests.laws.discrete import Autoregressive, BinaryMass, CachedSampler
 from tests.laws.module import Module
+from tests.laws.recurrent import Padded, Recurrent
 from tests.laws.sampler import Sampler
 
 __all__ = [
@@ -55,6 +59,8 @@ __all__ = [
     "DiffusionSampler",
     "Flow",
     "Module",
+    "Padded",
+    "Recurrent",
     "Sampler",
     "seeded",
 ]

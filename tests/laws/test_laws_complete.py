@@ -12,6 +12,7 @@ from tests.laws import (
     test_laws_diffusion,
     test_laws_discrete,
     test_laws_module,
+    test_laws_recurrent,
     test_laws_sampler,
     test_laws_state,
 )
@@ -28,6 +29,7 @@ ROOMS = (
     test_laws_diffusion,
     test_laws_discrete,
     test_laws_module,
+    test_laws_recurrent,
     test_laws_sampler,
     test_laws_state,
 )
