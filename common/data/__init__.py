@@ -17,6 +17,7 @@ from common.data.preprocess import (
     UniformDequantisation,
 )
 from common.data.registry import DatasetInfo, get_info
+from common.data.text import decode, encode
 
 __all__ = [
     "Batches",
@@ -35,6 +36,8 @@ __all__ = [
     "StaticBinarisation",
     "UniformDequantisation",
     "bits_per_dim",
+    "decode",
+    "encode",
     "get_info",
     "load",
     "permutation",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from common.data.embedded import DENSITY_INFOS, DIGIT_NAMES, DIGITS, SHAPES, THREE_SPLITS
 from common.data.registry import DatasetInfo, RemoteFile
+from common.data.sequences import SEQUENCE_INFOS
 
 _VALID_NOTE = "valid is the last 10,000 images of the published training set."
 
@@ -219,5 +220,6 @@ CATALOGUE: dict[str, DatasetInfo] = {
         KMNIST,
         CIFAR10,
         BINARIZED_MNIST,
+        *SEQUENCE_INFOS,
     )
 }

@@ -27,7 +27,7 @@ def load(
         root: where sets live; default $DGM_DATA, else data/ in the repository.
 
     Returns:
-        The data set with the splits train, valid and test.
+        The data set with the splits train, valid and test, where all three exist.
 
     Raises:
         DataError: unknown name; files missing, truncated or corrupt; mirror unreachable.
@@ -40,20 +40,20 @@ def load(
     True
     """
     info = get_info(name)
-    raw = _embedded(info) if info.embedded else _stored(info, root)
-    splits = {key: Split(key, x, y, None, factors) for key, (x, y, factors) in raw.items()}
+    splits = _embedded(info) if info.embedded else _stored(info, root)
     density = DENSITIES[name]() if name in DENSITIES else None
     return Dataset(info, splits, None, density).with_preprocess(preprocess)
 
 
-def _embedded(info: DatasetInfo) -> dict[str, RawSplit]:
+def _embedded(info: DatasetInfo) -> dict[str, Split]:
     from common.data.shapes import make_shapes
 
     makers: dict[str, Callable[[], dict[str, RawSplit]]] = {
         "digits": make_digits,
         "shapes": make_shapes,
     }
-    return makers[info.name]() if info.name in makers else _points(info)
+    raw = makers[info.name]() if info.name in makers else _points(info)
+    return {key: Split(key, x, y, None, factors) for key, (x, y, factors) in raw.items()}
 
 
 def _points(info: DatasetInfo) -> dict[str, RawSplit]:
@@ -71,8 +71,8 @@ def _points(info: DatasetInfo) -> dict[str, RawSplit]:
     }
 
 
-def _stored(info: DatasetInfo, root: str | os.PathLike | None) -> dict[str, RawSplit]:
-    from common.data.archives import read_splits
+def _stored(info: DatasetInfo, root: str | os.PathLike | None) -> dict[str, Split]:
     from common.data.fetch import read_files
+    from common.data.readers import read
 
-    return read_splits(info, read_files(info, root))
+    return read(info, read_files(info, root))

@@ -63,6 +63,10 @@ class Context:
         floating = [p for p in parameters() if p.is_floating_point()] if parameters else []
         return (floating[0] if floating else self.x).new_empty(0)
 
+    def for_model(self, x: Tensor) -> Tensor:
+        """x on the model's device and in its dtype; symbols, which are integers, stay integers."""
+        return x.to(self.like) if x.is_floating_point() else x.to(self.like.device)
+
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
         """`compute()`, done by the first metric that asks."""
         if key not in self.memo:
@@ -81,7 +85,7 @@ class Context:
         parts = []
         batches = x.split(batch_size or self.batch_size)
         for batch in tqdm(batches, desc=label, ncols=79, disable=not self.progress):
-            values = function(batch.to(self.like))
+            values = function(self.for_model(batch))
             if values.shape != (len(batch),):
                 raise EvaluationError(
                     f"{label}: {type(self.model).__name__} gave shape {tuple(values.shape)} for "
@@ -95,6 +99,13 @@ class Context:
         """(N,) -log p(x) of every example in the model's space, in nats."""
         compute = lambda: -self.per_example(self.model.log_prob, self.x, label="nll")  # noqa: E731
         return self.once("nll", compute)
+
+    def steps(self) -> Tensor:
+        """(N,) float64 how many steps of each example the likelihood is of, without the given."""
+        lengths = self.data.splits[self.split].lengths
+        if lengths is None:
+            lengths = torch.full((len(self.x),), self.x.shape[1])
+        return lengths[: len(self.x)].cpu().double() - self.data.given
 
     def samples(self, n: int) -> Tensor:
         """(n, *data.shape) draws of the model on the CPU, shared by what compares samples."""

@@ -44,19 +44,38 @@ def has_density(data: Dataset) -> bool:
     return data.density is not None and data.density.has_log_prob
 
 
+def is_sequence(data: Dataset) -> bool:
+    """Whether examples are made of steps."""
+    return data.is_sequence
+
+
+def is_comparable(data: Dataset) -> bool:
+    """Whether two examples have a distance: sequences of symbols or of several lengths have none."""
+    return not data.is_sequence
+
+
+SEQUENCES = "sequences, whose examples are made of steps"
+NO_SEQUENCES = "examples of one size, whose values are no symbols"
 FEATURES = f"images with a feature net, which are: {', '.join(NETS)}"
 SPACE = f"points in the plane, or {FEATURES}"
 
 METRICS = {
     "nll_nats": Metric(likelihood.nll_nats, "density"),
     "bits_per_dim": Metric(likelihood.nll_bits_per_dim, "density", has_levels),
+    "nll_nats_per_step": Metric(likelihood.nll_nats_per_step, "density", is_sequence, SEQUENCES),
     "nll_elbo_nats": Metric(bounds.nll_elbo_nats, "bound"),
     "nll_iwae_nats": Metric(bounds.nll_iwae_nats, "importance"),
     "kl_data_model_nats": Metric(likelihood.kl_data_model_nats, "density", has_density),
-    "mmd": Metric(two_sample.mmd_metric, "sampler"),
-    "energy_distance": Metric(two_sample.energy_distance_metric, "sampler"),
-    "sliced_wasserstein": Metric(two_sample.sliced_wasserstein_metric, "sampler"),
-    "classifier_accuracy": Metric(two_sample.classifier_accuracy_metric, "sampler"),
+    "mmd": Metric(two_sample.mmd_metric, "sampler", is_comparable, NO_SEQUENCES),
+    "energy_distance": Metric(
+        two_sample.energy_distance_metric, "sampler", is_comparable, NO_SEQUENCES
+    ),
+    "sliced_wasserstein": Metric(
+        two_sample.sliced_wasserstein_metric, "sampler", is_comparable, NO_SEQUENCES
+    ),
+    "classifier_accuracy": Metric(
+        two_sample.classifier_accuracy_metric, "sampler", is_comparable, NO_SEQUENCES
+    ),
     "num_modes": Metric(mode_metrics.num_modes, "sampler", has_modes, MODES),
     "high_quality_fraction": Metric(
         mode_metrics.high_quality_fraction, "sampler", has_gaussians, GAUSSIANS

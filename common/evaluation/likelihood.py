@@ -5,13 +5,26 @@ from torch import Tensor
 
 from common.data import Dataset, bits_per_dim
 from common.evaluation.context import Context
-from common.evaluation.measurement import Measurement, mean_measurement
+from common.evaluation.measurement import Measurement, mean_measurement, ratio_measurement
 
 
 def nll_nats(context: Context) -> Measurement:
     """The mean negative log-likelihood -log p(x) in the model's space."""
     return mean_measurement(
         "nll_nats", context.nll(), unit="nats", split=context.split, protocol=context.noise
+    )
+
+
+def nll_nats_per_step(context: Context) -> Measurement:
+    """The negative log-likelihood a step: of all examples together over all their steps."""
+    counted = "characters" if context.data.vocabulary else "steps"
+    return ratio_measurement(
+        "nll_nats_per_step",
+        context.nll(),
+        context.steps(),
+        unit="nats/step",
+        split=context.split,
+        protocol=f"all nats over all {counted}, {context.noise}",
     )
 
 

@@ -50,6 +50,39 @@ def mean_measurement(
     Raises:
         EvaluationError: if a value is NaN or infinite, naming how many and the first.
     """
+    values = finite(name, values)
+    n = len(values)
+    error = (values.std(correction=1) / math.sqrt(n)).item() if n > 1 else None
+    return Measurement(name, values.mean().item(), error, n, unit, split, protocol=protocol)
+
+
+def ratio_measurement(
+    name: str, values: Tensor, sizes: Tensor, *, unit: str, split: str, protocol: str = ""
+) -> Measurement:
+    """The sum of the values over the sum of the sizes, such as nats a step, R = sum v / sum s.
+
+    The examples are what was drawn, not their steps: the error is that of the ratio estimator,
+    sqrt(n / (n - 1) sum (v - R s)^2) / sum s (Cochran, Sampling techniques, 1977, section 2.11).
+
+    Args:
+        values: (n,), finite.
+        sizes: (n,), positive.
+    """
+    values, sizes = finite(name, values), sizes.double().cpu()
+    if len(sizes) != len(values) or not (sizes > 0).all():
+        raise EvaluationError(
+            f"{name}: {len(values)} values have {len(sizes)} sizes, the least "
+            f"{sizes.min().item():g}; expected one positive size a value."
+        )
+    n, total = len(values), sizes.sum()
+    ratio = values.sum() / total
+    scatter = (values - ratio * sizes).square().sum()
+    error = ((scatter * n / (n - 1)).sqrt() / total).item() if n > 1 else None
+    return Measurement(name, ratio.item(), error, n, unit, split, protocol=protocol)
+
+
+def finite(name: str, values: Tensor) -> Tensor:
+    """The values (n,) in float64 on the CPU; EvaluationError if one is NaN or infinite."""
     values = values.detach().double().flatten().cpu()
     bad = (~torch.isfinite(values)).nonzero().flatten()
     if len(bad):
@@ -58,6 +91,4 @@ def mean_measurement(
             f"{values[bad[0]].item()} at example {bad[0].item()}; expected numbers. "
             f"Did the training diverge?"
         )
-    n = len(values)
-    error = (values.std(correction=1) / math.sqrt(n)).item() if n > 1 else None
-    return Measurement(name, values.mean().item(), error, n, unit, split, protocol=protocol)
+    return values

@@ -30,11 +30,13 @@ class Metric:
 
 
 NATS = ("nats", "nat")
+PER_STEP = ("nats/step", "nats a step", "nats per step", "nats a character", "nats")
 BITS = ("bits/dim", "bits per dimension", "bits per dim", "bpd", "bits/dimension")
 
 METRICS = {
     "nll_nats": Metric("nats", "at most", "density", forms=NATS),
     "bits_per_dim": Metric("bits/dim", "at most", "density", least=0.0, forms=BITS),
+    "nll_nats_per_step": Metric("nats/step", "at most", "density", forms=PER_STEP),
     "nll_elbo_nats": Metric("nats", "at most", "bound", forms=NATS),
     "nll_iwae_nats": Metric("nats", "at most", "importance", forms=NATS),
     "kl_data_model_nats": Metric(
@@ -65,10 +67,10 @@ METRICS = {
     ),
 }
 
-LIKELIHOODS = ("nll_nats", "nll_elbo_nats", "nll_iwae_nats")
+LIKELIHOODS = ("nll_nats", "nll_nats_per_step", "nll_elbo_nats", "nll_iwae_nats")
 
 NUM_LEVELS: dict[str, int | None] = {
-    # data set -> number of grey levels; None for points
+    # data set -> number of grey levels, or of symbols; None for points
     "digits": 17,
     "shapes": 256,
     "mnist": 256,
@@ -77,6 +79,7 @@ NUM_LEVELS: dict[str, int | None] = {
     "kmnist": 256,
     "cifar10": 256,
     "binarized_mnist": 2,
+    "tiny_shakespeare": 65,
     **dict.fromkeys(("ring", "thin_ring", "eight_gaussians", "grid", "twenty_five_gaussians")),
     **dict.fromkeys(("moons", "swiss_roll", "pinwheel", "checkerboard")),
 }
