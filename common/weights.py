@@ -21,12 +21,14 @@ MAX_WEIGHT_BYTES = 16 * 2**20
 def half_precision(model: nn.Module) -> dict[str, torch.Tensor]:
     """The state of a model with floating tensors rounded to float16, contiguous, on the CPU.
 
+    What a model holds in float64 stays so: it is there because its digits are needed.
+
     Raises ResultError if a value overflows half precision.
     """
     state = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu().contiguous()
-        if value.is_floating_point():
+        if value.is_floating_point() and value.dtype != torch.float64:
             rounded = value.half()
             if not torch.isfinite(rounded).all():
                 raise ResultError(f"the weights {name!r} do not fit into half precision.")

@@ -33,7 +33,7 @@ class Network:
     Attributes:
         name: its name in checkpoints and, if there are several, in the metrics.
         module: the plain module.
-        optimiser: what updates it.
+        optimiser: what updates it; None where the project does, without a gradient.
         schedule: multiplier of the learning rate by the number of updates made, or None.
         clip_norm: greatest norm of the whole gradient, or None.
         ema_decay: of the exponential moving average of the parameters, or None.
@@ -44,7 +44,7 @@ class Network:
 
     name: str
     module: nn.Module
-    optimiser: Optimizer
+    optimiser: Optimizer | None = None
     schedule: Schedule | None = None
     clip_norm: float | None = None
     ema_decay: float | None = None
@@ -55,7 +55,8 @@ class Network:
 
     def __post_init__(self) -> None:
         self.parameters = list(self.module.parameters())
-        self.base_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
+        groups = [] if self.optimiser is None else self.optimiser.param_groups
+        self.base_rates = [float(group["lr"]) for group in groups]
         if self.ema_decay is not None:
             self.average = [parameter.detach().clone() for parameter in self.parameters]
 
@@ -115,7 +116,7 @@ class Network:
         """Everything a checkpoint must hold to continue bit for bit."""
         return {
             "module": dict(self.module.state_dict()),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": None if self.optimiser is None else self.optimiser.state_dict(),
             "updates": self.updates,
             "average": self.average,
             "best": None if self.best is None else dict(self.best),
@@ -124,7 +125,8 @@ class Network:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict()`; the caller has checked that it fits."""
         self.module.load_state_dict(state["module"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        if self.optimiser is not None:
+            self.optimiser.load_state_dict(state["optimiser"])
         self.updates = state["updates"]
         if self.average is not None:
             for mine, saved in zip(self.average, state["average"], strict=True):
@@ -137,7 +139,7 @@ class Network:
         return {
             "module": type(self.module).__name__,
             "shapes": shapes,
-            "optimiser": type(self.optimiser).__name__,
+            "optimiser": None if self.optimiser is None else type(self.optimiser).__name__,
             "learning rates": self.base_rates,
             "clip_norm": self.clip_norm,
             "ema_decay": self.ema_decay,

@@ -179,12 +179,25 @@ class Run:
         made = make_optimiser(
             optimiser, parameters, lr, optimiser_args or {}, self.devices.precision
         )
-        name = name or type(module).__name__.lower()
-        taken = sum(network.name.split("_")[0] == name for network in self.networks)
-        name = f"{name}_{taken + 1}" if taken else name
-        network = Network(name, module, made, schedule, clip_norm, ema_decay)
+        network = Network(self.new_name(module, name), module, made, schedule, clip_norm, ema_decay)
         self.networks.append(network)
         return in_precision(module, self.devices.fabric.strategy.precision), made
+
+    def adopt(self, module: nn.Module, *, name: str | None = None) -> nn.Module:
+        """Put a module on the run's device that no optimiser trains: EM, k-means, counting.
+
+        The project changes its parameters itself and says so with `updated`. Everything else is as
+        for a network that `setup` made: validation, best weights, checkpoints, resuming.
+        """
+        module = self.devices.prepare(module)
+        self.networks.append(Network(self.new_name(module, name), module))
+        return in_precision(module, self.devices.fabric.strategy.precision)
+
+    def new_name(self, module: nn.Module, name: str | None) -> str:
+        """The name given or the class's, numbered where it is taken."""
+        name = name or type(module).__name__.lower()
+        taken = sum(network.name.split("_")[0] == name for network in self.networks)
+        return f"{name}_{taken + 1}" if taken else name
 
     def batches(
         self,
@@ -247,6 +260,21 @@ class Run:
             self.monitor.add(self.metric(network, "gradient_norm"), gradient_norm)
         self.log(**scalars)
 
+    def updated(self, loss: Tensor | float, model: nn.Module, **scalars: Tensor | float) -> None:
+        """Note an update that the project made itself to a model of `adopt`: counted, logged.
+
+        Args:
+            loss: what the update minimises, such as minus the mean log-likelihood before it.
+            model: what `adopt` returned.
+            scalars: as in `step`.
+        """
+        network = self.network(lambda each: each.module.__dict__ is model.__dict__, "model")
+        if network.optimiser is not None:
+            raise ValueError(f"{network.name} has an optimiser: call run.step(loss, optimiser)")
+        network.updated()
+        self.monitor.add(self.metric(network, "loss"), loss, is_loss=True)
+        self.log(**scalars)
+
     def log(self, **scalars: Tensor | float) -> None:
         """Add named numbers to the metrics of the current step."""
         for name, value in scalars.items():
@@ -273,7 +301,7 @@ class Run:
         a validation, the last ones.
 
         Args:
-            model: what `setup` returned.
+            model: what `setup` or `adopt` returned.
         """
         network = self.network(lambda each: each.module.__dict__ is model.__dict__, "model")
         network.load_best()
@@ -288,7 +316,7 @@ class Run:
         for network in self.networks:
             if is_it(network):
                 return network
-        raise ValueError(f"this {what} is not one that run.setup(...) returned")
+        raise ValueError(f"this {what} is not one that run.setup(...) or run.adopt(...) returned")
 
     def metric(self, network: Network, name: str) -> str:
         """`loss` in a run of one network, `<network>_loss` where there are several."""

@@ -99,6 +99,7 @@ class Session:
         return {
             self.run.metric(network, "learning_rate"): network.optimiser.param_groups[0]["lr"]
             for network in self.run.networks
+            if network.optimiser is not None
         }
 
     @torch.no_grad()

@@ -223,6 +223,15 @@ def test_weights_that_half_precision_cannot_hold_are_refused():
         half_precision(layer)
 
 
+def test_double_precision_keeps_its_digits():
+    import torch
+
+    layer = torch.nn.Linear(1, 1)
+    assert half_precision(layer)["weight"].dtype == torch.float16
+    stored = half_precision(layer.double())
+    assert torch.equal(stored["weight"], layer.weight)
+
+
 def test_weights_of_another_architecture_or_a_damaged_file_are_refused(trained, tmp_path):
     import torch
 

@@ -312,6 +312,60 @@ def test_wrong_use_is_told(tmp_path):
         run.setup(Point(), SGD, lr=1.0, clip_norm=0.0)
 
 
+def halve(run: Run, steps: int, **loop) -> nn.Module:
+    """Halve the value at each step, without an optimiser; the loss is its distance from 1."""
+    model = None
+
+    def distance() -> float:
+        return (model.value - 1).abs().item()
+
+    batches = run.batches(ones(), 8, steps=steps, validate=distance, validate_every=1, **loop)
+    model = run.adopt(Point(8.0))
+    for _ in batches:
+        loss = distance()
+        with torch.no_grad():
+            model.value.mul_(0.5)
+        run.updated(loss, model, value=model.value)
+    return run.best(model)
+
+
+def test_a_model_without_an_optimiser_is_validated_and_logged(tmp_path):
+    assert halve(quiet(tmp_path), 5).value.item() == 1.0  # 8, 4, 2, [1], 0.5, 0.25
+    rows = metrics(tmp_path)
+    assert [row["loss"] for row in rows] == [7.0, 3.0, 1.0, 0.0, 0.5]
+    assert [row["value"] for row in rows] == [4.0, 2.0, 1.0, 0.5, 0.25]
+    assert [row["valid"] for row in rows] == [3.0, 1.0, 0.0, 0.5, 0.75]
+    assert "learning_rate" not in rows[0]
+
+
+def test_a_model_without_an_optimiser_resumes(tmp_path):
+    run = quiet(tmp_path, max_steps=2)
+    assert halve(run, 5).value.item() == 2.0
+    run.close()
+    assert halve(quiet(tmp_path, resume=True), 5).value.item() == 1.0
+    assert [row["step"] for row in metrics(tmp_path)] == [1, 2, 3, 4, 5]
+
+
+def test_a_loss_without_an_optimiser_must_be_finite_too(tmp_path):
+    def train() -> None:
+        run = quiet(tmp_path)
+        model = run.adopt(Point())
+        for _ in run.batches(ones(), 8, steps=1):
+            run.updated(math.nan, model)
+
+    with pytest.raises(NonFiniteLoss, match="step 1"):
+        train()
+
+
+def test_an_update_is_for_adopted_models_alone(tmp_path):
+    run = quiet(tmp_path)
+    model, _ = run.setup(Point(), SGD, lr=1.0)
+    with pytest.raises(ValueError, match=r"point has an optimiser.*run\.step"):
+        run.updated(0.0, model)
+    with pytest.raises(ValueError, match="adopt"):
+        run.updated(0.0, Point())
+
+
 def test_noise_of_a_run_is_standard_normal(tmp_path):
     noise = quiet(tmp_path).normal(5000, 2, 2)
     assert noise.shape == (5000, 2, 2)
