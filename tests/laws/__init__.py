@@ -24,12 +24,15 @@ Diffusion         marginals, posterior, prediction, bound <= log p   schedule, p
 DiffusionSampler  exact scores give the data, at the right order     ddim_step, denoise, invert
 Recurrent         steps equal torch's fused network, state, time     forward(x, state), fused(...)
 Padded            padding counts for nothing                         log_prob(x, lengths=...)
+CausalTokens      strings: mass, samples, no look ahead              forward, step_log_prob, sample
+Unordered         one layer without positions sees a bag             forward
+CachedGeneration  cached text is the recomputed one, token by token  generate(prompt, n, cached=)
 Adversarial       the value of the game is 2 JS - log 4, packed too  discriminator_loss, pack, ...
 ================= ================================================== =============================
 
 Every kind but `Module` itself, `Recurrent`, the laws of a unit, and `Adversarial`, those of losses,
 includes `Module`, but for the laws of diffusions, and all but these, `Autoregressive`, `Critic`,
-`Flow` and `Padded` include `Sampler`.
+`CachedGeneration`, `Flow`, `Padded` and `Unordered` include `Sampler`.
 The seed of ``seeded`` is the only randomness of a law; where a law is statistical its level is
 `statistics.ALPHA` or five standard errors. A law that a paper's model does not obey is switched off
 by name, with the reason: ``test_batch_of_one_is_a_row_of_the_batch = None  # ...``.
@@ -46,13 +49,16 @@ from tests.laws.discrete import Autoregressive, BinaryMass, CachedSampler
 from tests.laws.module import Module
 from tests.laws.recurrent import Padded, Recurrent
 from tests.laws.sampler import Sampler
+from tests.laws.tokens import CachedGeneration, CausalTokens, Unordered
 
 __all__ = [
     "Adversarial",
     "Autoregressive",
     "BinaryMass",
     "Bound",
+    "CachedGeneration",
     "CachedSampler",
+    "CausalTokens",
     "ContinuousDensity",
     "Critic",
     "Diffusion",
@@ -62,5 +68,6 @@ __all__ = [
     "Padded",
     "Recurrent",
     "Sampler",
+    "Unordered",
     "seeded",
 ]

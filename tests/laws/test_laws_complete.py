@@ -15,6 +15,7 @@ from tests.laws import (
     test_laws_recurrent,
     test_laws_sampler,
     test_laws_state,
+    test_laws_tokens,
 )
 from tests.laws.base import other_seeds, seeded
 
@@ -32,6 +33,7 @@ ROOMS = (
     test_laws_recurrent,
     test_laws_sampler,
     test_laws_state,
+    test_laws_tokens,
 )
 CAUGHT = {case.test for room in ROOMS for case in room.BREAKS}
 
