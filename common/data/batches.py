@@ -14,6 +14,10 @@ class Batches:
     `state_dict()` sees the batches it would have seen. Each `for` is one epoch, or what is
     left of it after `load_state_dict`.
 
+    Sequences, which are a `Split` with `lengths`, are batched by length, so that little of a batch
+    is padding: the shuffled examples are sorted within pools of 32 batches, and the batches
+    shuffled again.
+
     Args:
         split: anything with a length, such as a `Split`.
         batch_size: examples a batch, 1 to len(split).
@@ -32,6 +36,8 @@ class Batches:
         if seed < 0:
             raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
         self.size, self.batch_size, self.seed, self.drop_last = size, batch_size, seed, drop_last
+        lengths = getattr(split, "lengths", None)
+        self.lengths = None if lengths is None else lengths.cpu()
         self.epoch = 0
         self.position = 0  # batches of this epoch already given out
 
@@ -42,6 +48,8 @@ class Batches:
 
     def __iter__(self) -> Iterator[Tensor]:
         order = permutation(self.size, self.seed, self.epoch)
+        if self.lengths is not None:
+            order = by_length(order, self.lengths, self.batch_size)
         while self.position < len(self):
             start = self.position * self.batch_size
             self.position += 1  # before the yield: a state saved during the step counts its batch
@@ -70,6 +78,27 @@ class Batches:
         if state["epoch"] < 0 or not 0 <= state["position"] < len(self):
             raise ValueError(f"not a position in {len(self)} batches an epoch: {state!r}")
         self.epoch, self.position = state["epoch"], state["position"]
+
+
+POOL = 32  # batches that are sorted by length together
+
+
+def by_length(order: Tensor, lengths: Tensor, batch_size: int) -> Tensor:
+    """The examples (size,) in an order whose batches hold sequences of nearly one length.
+
+    Which batch comes when is as random as `order`, whose function it is; the examples of a short
+    last batch stay where they are.
+
+    >>> by_length(torch.tensor([3, 0, 2, 1]), torch.tensor([9, 1, 8, 2]), 2).view(2, 2).tolist()
+    [[1, 3], [2, 0]]
+    """
+    full = len(order) // batch_size * batch_size
+    pools = []
+    for pool in order[:full].split(POOL * batch_size):
+        batches = pool[lengths[pool].argsort(stable=True)].view(-1, batch_size)
+        # the place in the shuffled order of one member is as good as a draw, and needs no generator
+        pools.append(batches[pool[::batch_size].argsort()].flatten())
+    return torch.cat([*pools, order[full:]])
 
 
 def permutation(size: int, seed: int, epoch: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from common.data.densities import Density
+from common.data.padding import mask
 from common.data.preprocess import Preprocess
 from common.data.registry import DatasetInfo
 from common.data.windows import cut, move
@@ -59,7 +60,14 @@ class Split:
             rows = rows[:, : int(self.lengths[index].max())]
         if self.preprocess is not None:
             return self.preprocess(rows, generator=generator)
-        return rows if rows.dtype != torch.uint8 else rows.to(torch.get_default_dtype())
+        keeps = rows.is_floating_point() or rows.dtype == torch.int64
+        return rows if keeps else rows.to(torch.get_default_dtype())
+
+    def mask(self, index: Tensor | slice = slice(None)) -> Tensor:
+        """Which steps of `batch(index)` are no padding, (B, T) bool; ValueError without lengths."""
+        if self.lengths is None:
+            raise ValueError(f"no example of this split ({self.name}) is padded: it has no lengths")
+        return mask(self.lengths[index])
 
     def tensor(self, *, seed: int = 0) -> Tensor:
         """The whole split preprocessed, (N, *model_shape), its noise drawn from `seed` alone."""
@@ -122,7 +130,7 @@ class Dataset:
     @property
     def is_sequence(self) -> bool:
         """True if the first dimension of an example is steps: text, music, speech."""
-        return bool(self.vocabulary) or any(s.lengths is not None for s in self.splits.values())
+        return self.info.is_sequence
 
     @property
     def shape(self) -> tuple[int, ...]:

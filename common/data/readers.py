@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from common.data import text
+from common.data import music, text
 from common.data.archives import read_splits
 from common.data.dataset import Split
 from common.data.registry import DatasetInfo
@@ -11,6 +11,10 @@ Reader = Callable[[DatasetInfo, dict[str, bytes]], dict[str, Split]]
 
 READERS: dict[str, Reader] = {
     "tiny_shakespeare": text.read_running_text,
+    **dict.fromkeys(
+        ("jsb_chorales", "jsb_chorales_eighth", "jsb_chorales_sixteenth"), music.read_rolls
+    ),
+    **dict.fromkeys(music.STRIDES, music.read_voices),
 }
 
 

@@ -50,6 +50,7 @@ class DatasetInfo:
     checksum: str | None = None  # `Dataset.checksum` of what was loaded when the entry was written
     torchvision_class: str | None = None  # whose tables give the addresses
     factors: dict[str, tuple] = field(default_factory=dict)  # name -> values, of each column
+    is_sequence: bool = False  # the first dimension of an example is steps
     vocabulary: tuple[str, ...] = ()  # the characters that symbols 0, 1, ... stand for
 
     @property

@@ -15,6 +15,7 @@ TINY_SHAKESPEARE = DatasetInfo(
     licence_url="https://github.com/karpathy/char-rnn",
     citation="Karpathy, The unreasonable effectiveness of recurrent neural networks, 2015",
     source="github.com/karpathy/char-rnn",
+    is_sequence=True,
     vocabulary=tuple(
         "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
     ),
@@ -34,4 +35,104 @@ TINY_SHAKESPEARE = DatasetInfo(
     ),
 )
 
-SEQUENCE_INFOS = (TINY_SHAKESPEARE,)
+_JSB = f"{_RAW}/czhuang/JSB-Chorales-dataset/9a7f733ddb4ed91f48da64ac7f0f621c34aadd4d"
+_BOULANGER = (
+    "Boulanger-Lewandowski, Bengio, Vincent, Modeling temporal dependencies in high-dimensional "
+    "sequences, ICML 2012"
+)
+_HUANG = "Huang, Cooijmans, Roberts, Courville, Eck, Counterpoint by convolution, ISMIR 2017"
+_SEPARATED = (
+    "Jsb16thSeparated.json 79294cc374f9252e95ef4b703161524c1c53dc1f712c236f00f1c1f5d54af5a7 1666444"
+)
+
+
+def _chorales(
+    name: str, title: str, shape: tuple[int, ...], file: str, checksum: str, notes: str
+) -> DatasetInfo:
+    """One form of the chorales; `file` is its name, sha256 and bytes."""
+    path, sha256, size = file.split()
+    is_roll = shape[-1] == 88
+    return DatasetInfo(
+        name=name,
+        title=title,
+        shape=shape,
+        splits={"train": 229, "valid": 76, "test": 77},
+        num_levels=2 if is_roll else 128,
+        licence="public domain music; none stated for the files",
+        licence_url="https://github.com/czhuang/JSB-Chorales-dataset",
+        citation=_BOULANGER if name == "jsb_chorales" else f"{_BOULANGER}; {_HUANG}",
+        source="github.com/czhuang/JSB-Chorales-dataset",
+        is_sequence=True,
+        checksum=checksum,
+        notes=notes,
+        forms=(
+            (
+                RemoteFile(
+                    f"jsb-chorales/{path}", sha256=sha256, size=int(size), urls=(f"{_JSB}/{path}",)
+                ),
+            ),
+        ),
+    )
+
+
+_ROLL = "Key k of 88 is MIDI pitch k + 21. Zeros after split.lengths steps are padding. "
+_VOICES = (
+    "MIDI pitches of soprano, alto, tenor and bass; 0 is silence, and padding after split.lengths "
+    "steps. "
+)
+_HELD = "A held note and one struck again are not told apart."
+CHORALES = (
+    _chorales(
+        "jsb_chorales",
+        "JSB chorales, quarter notes, piano roll",
+        (160, 88),
+        "jsb-chorales-quarter.json "
+        "2db9329f1881a1d3f49703ec556bf1d6f84b4f6c1d702c156536e93cf31e1c91 407200",
+        "25a4653207f4b8f6c60dabface55e8f30f75b663877a6240d9e468563440bd58",
+        f"{_ROLL}The files and split of Boulanger-Lewandowski et al. {_HELD}",
+    ),
+    _chorales(
+        "jsb_chorales_eighth",
+        "JSB chorales, eighth notes, piano roll",
+        (320, 88),
+        "jsb-chorales-8th.json "
+        "88fb80b22829a815e8105da538d94ae803773158507e2145938351f35142390a 870990",
+        "f64014ff40abcc547b2ce105c9754a3d8adfba8f670e21ed6c0adabf4189b2d6",
+        f"{_ROLL}The key of every piece is the original, not that of jsb_chorales. {_HELD}",
+    ),
+    _chorales(
+        "jsb_chorales_sixteenth",
+        "JSB chorales, sixteenth notes, piano roll",
+        (640, 88),
+        "jsb-chorales-16th.json "
+        "8730aca7b64e7d29493733d1cf19fad4a5b351d8f1845e57dac27728104fd39f 1741172",
+        "6d08a794454839b7cfd66eac1b1ddc650773383327947386127572a9b042778e",
+        f"{_ROLL}The key of every piece is the original, not that of jsb_chorales. {_HELD}",
+    ),
+    _chorales(
+        "jsb_voices",
+        "JSB chorales, quarter notes, four voices",
+        (160, 4),
+        _SEPARATED,
+        "8f080c526550e908301e73f837b8ece071d6e80221d34eacfbb8fefb5b6d2cfc",
+        f"{_VOICES}Every fourth sixteenth. {_HELD}",
+    ),
+    _chorales(
+        "jsb_voices_eighth",
+        "JSB chorales, eighth notes, four voices",
+        (320, 4),
+        _SEPARATED,
+        "9b3e4af22e7b35032320d4691389b9aeb0e2f46a986f443dce21c6a2c5a59809",
+        f"{_VOICES}Every second sixteenth. {_HELD}",
+    ),
+    _chorales(
+        "jsb_voices_sixteenth",
+        "JSB chorales, sixteenth notes, four voices",
+        (640, 4),
+        _SEPARATED,
+        "4794d806b9c5fd09c0f7c0d92db65b8cf4e7dac9f4f6adf6b2f71cbc6df13256",
+        f"{_VOICES}{_HELD}",
+    ),
+)
+
+SEQUENCE_INFOS = (TINY_SHAKESPEARE, *CHORALES)

@@ -24,6 +24,7 @@ def iwae(
     num_samples: int,
     chunk: int | None = None,
     generator: torch.Generator | None = None,
+    lengths: Tensor | None = None,
 ) -> Tensor:
     """The importance-weighted bound log 1/K sum_k w_k of each example (Burda et al. 2016, Eq. 8).
 
@@ -37,6 +38,7 @@ def iwae(
         num_samples: K >= 1.
         chunk: samples at once, at least 1; chosen for speed if None.
         generator: source of the samples of z, on the device of x.
+        lengths: (B,) steps of padded sequences, handed on to `log_weights`.
 
     Returns:
         (B,) nats, in float64: a lower bound of log p(x) in expectation that rises with K.
@@ -53,9 +55,15 @@ def iwae(
         examples = min(len(x), CPU_EXAMPLES if on_cpu else ACCELERATOR_EXAMPLES)
         chunk = max(1, rows // max(1, examples))
     chunk = min(chunk, num_samples)
-    parts = x.split(max(1, rows // chunk))
+    size = max(1, rows // chunk)
+    parts = x.split(size)
+    steps = [None] * len(parts) if lengths is None else lengths.split(size)
     with torch.no_grad():
-        return torch.cat([log_mean_weight(model, p, num_samples, chunk, generator) for p in parts])
+        found = [
+            log_mean_weight(model, part, num_samples, chunk, generator, each)
+            for part, each in zip(parts, steps, strict=True)
+        ]
+    return torch.cat(found)
 
 
 def log_mean_weight(
@@ -64,12 +72,14 @@ def log_mean_weight(
     num_samples: int,
     chunk: int,
     generator: torch.Generator | None,
+    lengths: Tensor | None,
 ) -> Tensor:
     """(B,) float64: log 1/K sum_k w_k, at most `chunk` weights an example at once."""
+    more = {} if lengths is None else {"lengths": lengths}
     total = x.new_full((len(x),), -torch.inf, dtype=torch.float64)
     for start in range(0, num_samples, chunk):
         size = min(chunk, num_samples - start)
-        weights = model.log_weights(x, num_samples=size, generator=generator)  # (size, B)
+        weights = model.log_weights(x, num_samples=size, generator=generator, **more)
         if weights.shape != (size, len(x)):
             raise EvaluationError(
                 f"{type(model).__name__}.log_weights gave shape {tuple(weights.shape)}; expected "
@@ -83,7 +93,9 @@ def nll_elbo_nats(context: Context) -> Measurement:
     """The mean negative evidence lower bound, one sample of z an example: an upper bound of nll."""
     generator = context.model_generator("elbo")
     values = context.per_example(
-        lambda batch: context.model.elbo(batch, generator=generator), context.x, label="elbo"
+        lambda batch, **lengths: context.model.elbo(batch, generator=generator, **lengths),
+        context.x,
+        label="elbo",
     )
     protocol = f"1 sample of z an example, seed {context.seed}; {context.noise}"
     return mean_measurement(
@@ -96,7 +108,9 @@ def nll_iwae_nats(context: Context) -> Measurement:
     generator, num_samples = context.model_generator("iwae"), context.num_importance_samples
     on_cpu = context.like.device.type == "cpu"
     values = context.per_example(
-        lambda batch: iwae(context.model, batch, num_samples=num_samples, generator=generator),
+        lambda batch, **lengths: iwae(
+            context.model, batch, num_samples=num_samples, generator=generator, **lengths
+        ),
         context.x,
         label=f"iwae-{num_samples}",
         batch_size=CPU_EXAMPLES if on_cpu else ACCELERATOR_EXAMPLES,

@@ -63,6 +63,12 @@ class Context:
         floating = [p for p in parameters() if p.is_floating_point()] if parameters else []
         return (floating[0] if floating else self.x).new_empty(0)
 
+    @property
+    def lengths(self) -> Tensor | None:
+        """(N,) int64 steps of each example of x on the CPU; None where none is padded."""
+        lengths = self.data.splits[self.split].lengths
+        return None if lengths is None else lengths[: len(self.x)].cpu()
+
     def for_model(self, x: Tensor) -> Tensor:
         """x on the model's device and in its dtype; symbols, which are integers, stay integers."""
         return x.to(self.like) if x.is_floating_point() else x.to(self.like.device)
@@ -75,17 +81,28 @@ class Context:
 
     def per_example(
         self,
-        function: Callable[[Tensor], Tensor],
+        function: Callable[..., Tensor],
         x: Tensor,
         *,
         label: str,
         batch_size: int | None = None,
     ) -> Tensor:
-        """`function` over batches of x (N, *event): (N,) float64 on the CPU, checked for shape."""
+        """`function` over batches of x (N, *event): (N,) float64 on the CPU, checked for shape.
+
+        Where the examples are padded it is also given `lengths`, (B,) int64, and the batch is cut
+        to the longest.
+        """
+        size, lengths = batch_size or self.batch_size, self.lengths
+        if lengths is not None and len(lengths) != len(x):
+            raise ValueError(f"{len(lengths)} lengths do not belong to {len(x)} examples")
         parts = []
-        batches = x.split(batch_size or self.batch_size)
-        for batch in tqdm(batches, desc=label, ncols=79, disable=not self.progress):
-            values = function(self.for_model(batch))
+        batches = range(0, len(x), size)
+        for start in tqdm(batches, desc=label, ncols=79, disable=not self.progress):
+            batch, more = x[start : start + size], {}
+            if lengths is not None:
+                steps = lengths[start : start + size]
+                batch, more = batch[:, : int(steps.max())], {"lengths": steps.to(self.like.device)}
+            values = function(self.for_model(batch), **more)
             if values.shape != (len(batch),):
                 raise EvaluationError(
                     f"{label}: {type(self.model).__name__} gave shape {tuple(values.shape)} for "
@@ -102,10 +119,9 @@ class Context:
 
     def steps(self) -> Tensor:
         """(N,) float64 how many steps of each example the likelihood is of, without the given."""
-        lengths = self.data.splits[self.split].lengths
-        if lengths is None:
-            lengths = torch.full((len(self.x),), self.x.shape[1])
-        return lengths[: len(self.x)].cpu().double() - self.data.given
+        whole = torch.full((len(self.x),), self.x.shape[1])
+        lengths = whole if self.lengths is None else self.lengths
+        return lengths.double() - self.data.given
 
     def samples(self, n: int) -> Tensor:
         """(n, *data.shape) draws of the model on the CPU, shared by what compares samples."""

@@ -30,8 +30,8 @@ class Metric:
 
     def suits(self, data: Dataset, feature_net: str | None) -> bool:
         """Whether it can be computed on these data, with their own feature net or the one named."""
-        named = self.uses_features and feature_net is not None and data.num_levels is not None
-        return self.fits(data) or named
+        are_images = data.num_levels is not None and not data.is_sequence
+        return self.fits(data) or (self.uses_features and feature_net is not None and are_images)
 
 
 def has_levels(data: Dataset) -> bool:

@@ -1,5 +1,7 @@
 """Exact log-likelihood, in nats and in bits per dimension, and the divergence from exact data."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -30,8 +32,18 @@ def nll_nats_per_step(context: Context) -> Measurement:
 
 def nll_bits_per_dim(context: Context) -> Measurement:
     """The negative log-likelihood as bits a dimension of the raw levels."""
-    bits = code_length(context.nll(), context.x, context.data, context.batch_size)
     protocol = f"{context.data.num_levels} levels, {context.noise}"
+    if context.lengths is not None:
+        bits, dims = code_lengths(context)
+        return ratio_measurement(
+            "bits_per_dim",
+            bits,
+            dims,
+            unit="bits/dim",
+            split=context.split,
+            protocol=f"all bits over all that is no padding, {protocol}",
+        )
+    bits = code_length(context.nll(), context.x, context.data, context.batch_size)
     return mean_measurement(
         "bits_per_dim", bits, unit="bits/dim", split=context.split, protocol=protocol
     )
@@ -49,6 +61,17 @@ def code_length(nll: Tensor, x: Tensor, data: Dataset, batch_size: int = 500) ->
         for nats, batch in zip(nll.double().split(batch_size), x.split(batch_size), strict=True)
     ]
     return torch.cat(parts)
+
+
+def code_lengths(context: Context) -> tuple[Tensor, Tensor]:
+    """(N,) bits and (N,) dimensions of each padded example: the padding has neither."""
+    dims = context.steps() * math.prod(context.data.info.shape[1:])
+    parts = zip(context.nll().double(), context.x, context.lengths, dims, strict=True)
+    bits = [
+        bits_per_dim(nats[None], int(size), context.data.preprocess, y=x[None, :length].double())
+        for nats, x, length, size in parts
+    ]
+    return torch.cat(bits) * dims, dims
 
 
 def kl_data_model_nats(context: Context) -> Measurement:

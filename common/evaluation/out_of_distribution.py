@@ -192,6 +192,11 @@ def detect(
             raise EvaluationError(
                 f"{one.name} has no split {split!r}; it has: {', '.join(one.splits)}."
             )
+        if one.splits[split].lengths is not None:
+            raise EvaluationError(
+                f"{one.name} has sequences of several lengths; expected examples of one size: of two "
+                "sequences the longer one is the less likely, whatever it is."
+            )
     if data.shape != other.shape:
         raise EvaluationError(
             f"examples of {other.name} have shape {tuple(other.shape)} and those of {data.name} "

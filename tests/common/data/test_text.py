@@ -21,6 +21,7 @@ def a_text(train: int = 40, valid: int = 11) -> Dataset:
         licence="",
         citation="",
         source="",
+        is_sequence=True,
         vocabulary=tuple(chr(0x4E00 + i) for i in range(train + valid)),
     )
     x = torch.arange(train + valid)
