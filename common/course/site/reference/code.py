@@ -1,5 +1,6 @@
 """Code of the reference, highlighted by classes that the style sheet colours."""
 
+import re
 from functools import cache
 
 from markupsafe import Markup, escape
@@ -28,3 +29,12 @@ def with_lines(code: str, language: str) -> Markup:
 def anchor(number: int) -> str:
     """The number of a line, which leads to itself."""
     return f'<a class="count" href="#L{number}" aria-label="Line {number}">{number}</a>'
+
+
+def with_code(text: str) -> Markup:
+    """A line of prose whose spans in backquotes are code.
+
+    >>> print(with_code("2 < 3 by `model()`"))
+    2 &lt; 3 by <code>model()</code>
+    """
+    return Markup(re.sub(r"(`+)(.+?)\1", r"<code>\2</code>", str(escape(text))))

@@ -94,8 +94,8 @@ def source(module: Module) -> Page:
         section=INDEX,
         template="reference_source.html",
         context={
-            "module": module.path,
-            "reference": page_path(module.path),
+            "back": page_path(module.path),
+            "about": f"Documentation of {module.path}",
             "code": with_lines("\n".join(module.lines), "python"),
         },
     )
