@@ -21,6 +21,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fix", action="store_true", help="mend formatting, notebook metadata and tables first"
     )
+    add_format(parser)
+
+
+def add_format(parser: ArgumentParser) -> None:
+    """The options of every command that answers with problems: for whom to write them."""
     parser.add_argument(
         "--format",
         default="text",

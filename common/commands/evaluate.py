@@ -57,8 +57,6 @@ def run(args: Namespace) -> int:
 
     from common.commands.sources import find_trained
     from common.evaluation import evaluate
-    from common.files import write_text
-    from common.provenance import commit, hardware
     from common.results import relative
 
     trained = find_trained(args.project, args.run, args.goal)
@@ -75,22 +73,9 @@ def run(args: Namespace) -> int:
         feature_net=args.feature_net,
         progress=not args.quiet,
     )
-    report = {
-        "schema": "evaluation/1",
-        "project": args.project,
-        "dataset": data.name,
-        "split": args.split,
-        "preset": trained.preset,
-        "seed": trained.seed,
-        "evaluation_seed": args.seed,
-        "commit": commit(),
-        "trained_at_commit": trained.commit,
-        "hardware": hardware(),
-        "metrics": [dataclasses.asdict(value) for value in measurements.values()],
-    }
-    text = json.dumps(report, indent=2, ensure_ascii=False)
+    metrics = [dataclasses.asdict(value) for value in measurements.values()]
     path = args.out or trained.folder / f"evaluation-{args.split}.json"
-    write_text(path, text + "\n")
+    text = write_report(path, "evaluation/1", args, trained, data, {"metrics": metrics})
     if args.json:
         print(text)
         return 0
@@ -101,6 +86,29 @@ def run(args: Namespace) -> int:
         print(f"  {FLOOR_NOTE}")
     print(f"written: {relative(path)}\nnext: dgm sample {args.project}")
     return 0
+
+
+def write_report(path: Path, schema: str, args: Namespace, trained, data, found: dict) -> str:
+    """Write what was found with what it was found of, and return the text."""
+    from common.files import write_text
+    from common.provenance import commit, hardware
+
+    report = {
+        "schema": schema,
+        "project": args.project,
+        "dataset": data.name,
+        "split": args.split,
+        "preset": trained.preset,
+        "seed": trained.seed,
+        "evaluation_seed": args.seed,
+        "commit": commit(),
+        "trained_at_commit": trained.commit,
+        "hardware": hardware(),
+        **found,
+    }
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    write_text(path, text + "\n")
+    return text
 
 
 FLOOR_NOTE = "(floor: what data get in place of samples, at the same sizes)"
@@ -122,8 +130,6 @@ def run_against(args: Namespace) -> int:
     from common.errors import UserError
     from common.evaluation.out_of_distribution import detect
     from common.evaluation.shifted import other
-    from common.files import write_text
-    from common.provenance import commit, hardware
     from common.results import relative
 
     if args.metric:
@@ -143,27 +149,13 @@ def run_against(args: Namespace) -> int:
         max_examples=args.max_examples,
         progress=not args.quiet,
     )
-    report = {
-        "schema": "detection/1",
-        "project": args.project,
-        "dataset": data.name,
-        "split": args.split,
-        "against": others.data.name,
-        "how": others.how,
-        "preset": trained.preset,
-        "seed": trained.seed,
-        "evaluation_seed": args.seed,
-        "commit": commit(),
-        "trained_at_commit": trained.commit,
-        "hardware": hardware(),
-        "scores": {
-            name: [dataclasses.asdict(value) for value in one.measurements.values()]
-            for name, one in found.items()
-        },
+    scores = {
+        name: [dataclasses.asdict(value) for value in one.measurements.values()]
+        for name, one in found.items()
     }
-    text = json.dumps(report, indent=2, ensure_ascii=False)
+    against = {"against": others.data.name, "how": others.how, "scores": scores}
     path = args.out or trained.folder / f"detection-{args.split}-{args.against}.json"
-    write_text(path, text + "\n")
+    text = write_report(path, "detection/1", args, trained, data, against)
     if args.json:
         print(text)
         return 0

@@ -18,6 +18,8 @@ MAX_SHOWN = 100
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    from common.commands.check import add_format
+
     parser.add_argument(
         "--base", required=True, metavar="REF", help="the branch that is to take the change"
     )
@@ -26,15 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--head", default="HEAD", metavar="REF", help="the change (default: HEAD)")
     parser.add_argument("--now", type=moment, metavar="DATE", help="pretend that it is this date")
-    parser.add_argument(
-        "--format",
-        default="text",
-        choices=["text", "json", "github"],
-        help="for people, for programs, as annotations of a pull request (default: text)",
-    )
-    parser.add_argument(
-        "--json", action="store_const", const="json", dest="format", help="as --format json"
-    )
+    add_format(parser)
 
 
 def run(args: Namespace) -> int:

@@ -93,14 +93,17 @@ def test_closed_form_is_right_at_points_where_a_rectifier_is_at_zero():
     torch.testing.assert_close(critic.input_gradient(x), losses.differentiated(critic, x))
 
 
+def model_and_batch(kind, n, *, seed):
+    """A small model of points or of images, and n things that it could be shown."""
+    if kind == "points":
+        return toy_wgan(2, generator=seeded(seed)), torch.randn(n, 2, generator=seeded(seed + 1))
+    model = image_wgan((1, 28, 28), num_channels=8, generator=seeded(seed))
+    return model, torch.rand(n, 1, 28, 28, generator=seeded(seed + 1))
+
+
 @pytest.mark.parametrize("kind", ["points", "images"])
 def test_one_loss_by_both_ways_has_the_same_gradients_in_single_precision(kind):
-    if kind == "points":
-        model = toy_wgan(2, generator=seeded(5))
-        real = torch.randn(64, 2, generator=seeded(6))
-    else:
-        model = image_wgan((1, 28, 28), num_channels=8, generator=seeded(5))
-        real = torch.rand(16, 1, 28, 28, generator=seeded(6))
+    model, real = model_and_batch(kind, 64 if kind == "points" else 16, seed=5)
     fake, found = model.sample(len(real), generator=seeded(7)).detach(), []
     for critic in (model.critic, model.critic.forward):  # a bare function: double backward
         total = losses.critic_loss(
@@ -113,12 +116,7 @@ def test_one_loss_by_both_ways_has_the_same_gradients_in_single_precision(kind):
 @pytest.mark.parametrize("kind", ["points", "images"])
 def test_mixed_precision_gives_nearly_the_gradients_of_float32(kind):
     """Bfloat16 has 8 binary digits; what must not happen is a penalty that autocast breaks."""
-    if kind == "points":
-        model = toy_wgan(2, generator=seeded(9))
-        real = torch.randn(256, 2, generator=seeded(10))
-    else:
-        model = image_wgan((1, 28, 28), num_channels=8, generator=seeded(9))
-        real = torch.rand(64, 1, 28, 28, generator=seeded(10))
+    model, real = model_and_batch(kind, 256 if kind == "points" else 64, seed=9)
     fake, found = model.sample(len(real), generator=seeded(11)).detach(), []
     for enabled in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
