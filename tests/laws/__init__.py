@@ -18,6 +18,7 @@ Autoregressive    conditionals see earlier dimensions, no others     conditional
 CachedSampler     cached samples are the naive ones, bit for bit     sample, sample_naive
 ContinuousDensity integrates to one in 1-2 D, samples follow it      log_prob, sample
 Flow              inverse, log-determinant, change of variables      forward, inverse, sample
+Mixture           EM climbs to a maximum, Bayes' rule, closed forms  responsibilities, means, ...
 Bound             elbo <= iwae_k <= log p, with log p by quadrature  elbo, log_weights, encode, ...
 Critic            penalty in closed form, exact W1 on the line       penalty, critic_loss, ...
 Diffusion         marginals, posterior, prediction, bound <= log p   schedule, predict, bound_term, ...
@@ -46,6 +47,7 @@ from tests.laws.critic import Critic
 from tests.laws.diffusion import Diffusion
 from tests.laws.diffusion_sampling import DiffusionSampler
 from tests.laws.discrete import Autoregressive, BinaryMass, CachedSampler
+from tests.laws.mixture import Mixture
 from tests.laws.module import Module
 from tests.laws.recurrent import Padded, Recurrent
 from tests.laws.sampler import Sampler
@@ -64,6 +66,7 @@ __all__ = [
     "Diffusion",
     "DiffusionSampler",
     "Flow",
+    "Mixture",
     "Module",
     "Padded",
     "Recurrent",
