@@ -116,6 +116,10 @@ class Document:
             plugins=[import_plugin(name) for name in PLUGINS],
         )
 
+    def __deepcopy__(self, memo: dict) -> "Document":
+        """Itself: nbconvert works on copies of what it is given, and there is one document."""
+        return self
+
     def add_heading(self, level: int, html: str) -> str:
         """The id of a new heading, without the prefix that sanitising puts before it."""
         text = unescape(re.sub(r"<[^>]*>", "", html)).strip()
