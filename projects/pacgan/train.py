@@ -55,7 +55,7 @@ class Config:
 RING = Config(
     num_replicates=5, steps=2_000, learning_rate=1e-3, final_rate=0.0, precision="bf16-mixed"
 )
-GRID = replace(RING, data="grid", steps=8_000)
+GRID = replace(RING, data="grid", steps=20_000)
 PRESETS = {
     "smoke": replace(RING, generator_size=32, discriminator_size=16, steps=100, num_replicates=2),
     "demo": replace(RING, steps=1_500, num_replicates=1),
