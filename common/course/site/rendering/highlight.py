@@ -27,7 +27,7 @@ def render_code(text: str, name: str, *, prefix: str = "L") -> str:
     """A source file as HTML, whose line n has the id `L<n>` and a number that links to it.
 
     >>> render_code("x = 1", "a.txt")
-    '<div class="highlight source"><pre><span class="line" id="L1"><a class="number" href="#L1" \
+    '<div class="highlight lines"><pre><span class="line" id="L1"><a class="number" href="#L1" \
 tabindex="-1">1</a>x = 1</span></pre></div>'
     """
     try:
@@ -39,7 +39,7 @@ tabindex="-1">1</a>x = 1</span></pre></div>'
         f'<a class="number" href="#{prefix}{number}" tabindex="-1">{number}</a>{line}</span>'
         for number, line in enumerate(coloured(text, lexer).split("\n"), 1)
     )
-    return f'<div class="highlight source"><pre>{lines}</pre></div>'
+    return f'<div class="highlight lines"><pre>{lines}</pre></div>'
 
 
 OPTIONS = {"stripnl": False, "ensurenl": False}
