@@ -8,11 +8,12 @@ from pathlib import Path
 from common.errors import UserError
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write `data` to `path` atomically: a reader sees the old file or the new one, never a part.
 
     Parent folders are made, the mode of an old file is kept. If anything fails, the old file stays and
-    no temporary file is left.
+    no temporary file is left. Not `durable`: a power cut may lose it, which is quicker for many files
+    that can be made again.
     """
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -20,8 +21,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:

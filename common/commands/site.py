@@ -1,10 +1,14 @@
 """Build the public site from the tree, or show it on this machine.
 
-Static pages: they need no network and no server, and open from the folder too.
+Static pages: they need no network and no server, and open from the folder too. What belongs to a
+project is made again only when something of it has changed.
 
   dgm site build
   dgm site build --only vae
-  dgm site serve
+  dgm site build --address https://NAME.github.io/REPOSITORY
+  dgm site serve                     every page is as the tree is when it is asked for
+
+Exit status: 0 built, 2 bad input.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -15,19 +19,70 @@ OUT = "build/site"
 def add_arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="build|serve")
     build = actions.add_parser("build", help="write the site into a folder")
-    build.add_argument("--out", default=OUT, metavar="DIR", help=f"the folder (default: {OUT})")
+    serve = actions.add_parser("serve", help="show it on this machine, made anew as files change")
+    for action in (build, serve):
+        action.add_argument(
+            "--out", default=OUT, metavar="DIR", help=f"the folder (default: {OUT})"
+        )
+        action.add_argument(
+            "--repository", default="", metavar="URL", help="where its files stand on the web"
+        )
+    build.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="SLUG",
+        help="this project and what is shared",
+    )
     build.add_argument(
         "--address", default="", metavar="URL", help="where it will stand, for feeds and previews"
     )
+    serve.add_argument("--port", type=int, default=8000, help="of this machine (default: 8000)")
 
 
 def run(args: Namespace) -> int:
     from pathlib import Path
 
     from common.course.git import course_root
-    from common.course.site.build import build
 
     root = course_root()
-    build(root, root / Path(args.out), address=args.address)
-    print(f"next: open {args.out}/index.html in a browser")
+    out = root / Path(args.out)
+    return serve(args, root, out) if args.action == "serve" else build(args, root, out)
+
+
+def build(args: Namespace, root, out) -> int:
+    """Write the site and say what was done."""
+    import time
+
+    from common.course.site.build import build as build_site
+
+    start = time.perf_counter()
+    done = build_site(
+        root, out, address=web(args.address), repository=web(args.repository), only=args.only
+    )
+    seconds = time.perf_counter() - start
+    print(f"made:      {', '.join(done.made) or 'nothing anew'}")
+    print(f"unchanged: {len(done.kept)} parts")
+    print(f"{args.out}: {done.num_pages} pages in {done.num_files} files, {seconds:.1f} s")
+    print(f"next: open {args.out}/index.html in a browser, or run dgm site serve")
     return 0
+
+
+def serve(args: Namespace, root, out) -> int:
+    """Build, and answer the browsers of this machine until interrupted."""
+    from common.course.site.serve import serve as serve_site
+
+    if not 0 <= args.port < 65536:
+        from common.errors import UserError
+
+        raise UserError(f"--port is {args.port}, expected 0 to 65535 (0: any that is free).")
+    return serve_site(root, out, args.port, repository=web(args.repository))
+
+
+def web(address: str) -> str:
+    """An address of the web; raises UserError for anything else."""
+    from common.errors import UserError
+
+    if address and not address.startswith(("https://", "http://")):
+        raise UserError(f"{address!r} is no web address, expected https://...")
+    return address

@@ -1,12 +1,64 @@
-"""The front page: a gallery of samples by family."""
+"""The front page: a gallery of samples by family, with filters and a search."""
 
 from collections.abc import Iterator
 
+from common.course.site.entries import STATES, Entry
 from common.course.site.pages import Page, Site
+
+DESCRIPTION = (
+    "Deep generative models implemented from the papers, proved by mathematical laws, with numbers "
+    "that anyone can recompute."
+)
 
 
 def pages(site: Site) -> Iterator[Page]:
     """The front page."""
+    families = by_family(site.entries)
+    filters = [
+        ("family", "Family", sorted({entry.project.family for entry in site.entries})),
+        ("dataset", "Data set", sorted({name for e in site.entries for name in e.datasets})),
+        ("year", "Year", sorted({entry.project.paper["year"] for entry in site.entries})),
+    ]
+    context = {
+        "families": families,
+        "filters": filters,
+        "num_projects": count(len(site.entries), "project"),
+        "num_families": f"{len(families)} {'family' if len(families) == 1 else 'families'}",
+        "goals": goals_line(site.entries),
+    }
     yield Page(
-        "index.html", "Deep generative models", template="gallery.html", section="index.html"
+        "index.html",
+        "Deep generative models",
+        description=DESCRIPTION,
+        section="index.html",
+        template="gallery.html",
+        context=context,
     )
+
+
+def by_family(entries: tuple[Entry, ...]) -> list[tuple[str, list[Entry]]]:
+    """The projects of each family, the oldest paper first; the family of the oldest paper first."""
+    families: dict[str, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.project.paper["year"], entry.slug)):
+        families.setdefault(entry.project.family, []).append(entry)
+    return list(families.items())
+
+
+def goals_line(entries: tuple[Entry, ...]) -> str:
+    """How many goals of all projects are met, missed, open and withdrawn.
+
+    >>> goals_line(())
+    'no goals yet'
+    """
+    totals = {s: sum(entry.states.get(s, 0) for entry in entries) for s in STATES}
+    counts = [f"{number} {state}" for state, number in totals.items() if number]
+    return f"goals: {', '.join(counts)}" if counts else "no goals yet"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "project"), count(2, "project")
+    ('1 project', '2 projects')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

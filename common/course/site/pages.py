@@ -15,6 +15,7 @@ from common.course.site.entries import Entry
 from common.projects import ROOT
 
 TEMPLATES = ROOT / "templates" / "site"
+NAME = "Deep generative models"
 NAVIGATION = (
     ("index.html", "Gallery"),
     ("comparisons.html", "Comparisons"),
@@ -31,6 +32,7 @@ class Site:
     root: Path
     entries: tuple[Entry, ...]
     address: str = ""  # https://... without a slash at the end; empty where it is not known
+    repository: str = ""  # the web address of its files, https://github.com/.../blob/main
 
     @cached_property
     def by_slug(self) -> Mapping[str, Entry]:
@@ -44,7 +46,8 @@ class Page:
 
     `template` extends base.html; page.html, the default, has a heading and the body. `context` is for
     templates of their own. `section` is the path of the navigation's entry that the page belongs to,
-    `picture` the path of the picture that a link to the page shows elsewhere (Open Graph).
+    `picture` the path of the picture that a link to the page shows elsewhere (Open Graph). The search
+    looks through `searched`, HTML with the headings that it leads to.
     """
 
     path: str
@@ -55,6 +58,7 @@ class Page:
     template: str = "page.html"
     context: Mapping[str, Any] = field(default_factory=dict)
     picture: str = ""
+    searched: str = ""
 
     def url(self, path: str) -> str:
         """The relative link from this page to another path of the site, fragment included."""
