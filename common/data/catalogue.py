@@ -5,6 +5,7 @@ from dataclasses import replace
 from common.data.embedded import DENSITY_INFOS, DIGIT_NAMES, DIGITS, SHAPES, THREE_SPLITS
 from common.data.registry import DatasetInfo, RemoteFile
 from common.data.sequences import SEQUENCE_INFOS
+from common.data.uci import UCI_INFOS
 
 _VALID_NOTE = "valid is the last 10,000 images of the published training set."
 
@@ -221,5 +222,8 @@ CATALOGUE: dict[str, DatasetInfo] = {
         CIFAR10,
         BINARIZED_MNIST,
         *SEQUENCE_INFOS,
+        *UCI_INFOS,
     )
 }
+
+ALIASES = {f"uci/{info.name}": info.name for info in UCI_INFOS}

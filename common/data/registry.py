@@ -65,8 +65,9 @@ def get_info(name: str) -> DatasetInfo:
     >>> get_info("digits").splits
     {'train': 1199, 'valid': 299, 'test': 299}
     """
-    from common.data.catalogue import CATALOGUE
+    from common.data.catalogue import ALIASES, CATALOGUE
 
+    name = ALIASES.get(name, name)
     if name in CATALOGUE:
         return CATALOGUE[name]
     wanted = str(name).lower().replace("-", "_")

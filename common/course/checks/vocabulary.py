@@ -83,6 +83,7 @@ NUM_LEVELS: dict[str, int | None] = {
     **dict.fromkeys(("jsb_chorales", "jsb_chorales_eighth", "jsb_chorales_sixteenth"), 2),
     **dict.fromkeys(("jsb_voices", "jsb_voices_eighth", "jsb_voices_sixteenth"), 128),
     **dict.fromkeys(("ring", "thin_ring", "eight_gaussians", "grid", "twenty_five_gaussians")),
+    **dict.fromkeys(("protein", "parkinsons", "wine")),
     **dict.fromkeys(("moons", "swiss_roll", "pinwheel", "checkerboard")),
 }
 
