@@ -13,7 +13,7 @@ from common.course.site.rendering import mathematics
 from common.course.site.rendering.fragments import Fragment, Heading, Place, slug
 from common.course.site.rendering.highlight import code_block
 from common.course.site.rendering.pictures import MIME, Pictures
-from common.course.site.rendering.sanitise import is_too_deep, sanitise
+from common.course.site.rendering.sanitise import Change, is_too_deep, sanitise
 
 PLUGINS = ("table", "strikethrough", "footnotes", "task_lists", "url")
 FRONT_MATTER = re.compile(r"\A---\r?\n.*?\r?\n---\r?\n", re.DOTALL)
@@ -108,6 +108,7 @@ class Document:
         self.place = place
         self.pictures = Pictures(place.media)
         self.headings: list[Heading] = []
+        self.addresses: set[str] = set()  # what links and pictures lead to, after sanitising
         self.renderer = Renderer(self)
         self.parser = Markdown(
             self.renderer,
@@ -133,20 +134,47 @@ class Document:
         return anchor
 
     def markdown(self, text: str, attachments: Mapping[str, Any] | None = None) -> str:
-        """Markdown as HTML that is not yet safe."""
+        """Markdown as safe HTML."""
         self.renderer.attachments = attachments or {}
         try:
             html = self.parser.parse(text, BlockState())[0]
         except RecursionError:
             html = code_block(text)
-        return code_block(text) if is_too_deep(html) else html
+        return self.safe(code_block(text) if is_too_deep(html) else html)
+
+    def safe(self, html: str) -> str:
+        """A piece of the document made safe; what it leaves open ends with it."""
+        return sanitise(
+            html,
+            link=self.approved(self.place.link),
+            picture=self.approved(self.picture_address),
+            identity=lambda value: f"{self.place.prefix}-{value}",
+        )
+
+    def approved(self, change: Change) -> Change:
+        """The same change, which remembers its answers."""
+
+        def answer(value: str) -> str | None:
+            address = change(value)
+            if address is not None:
+                self.addresses.add(address)
+            return address
+
+        return answer
+
+    def notebook(self, html: str) -> str:
+        """The whole of a notebook, whose pieces are safe already: nothing new comes through."""
+        return sanitise(
+            html,
+            link=lambda value: value if value in self.addresses else None,
+            picture=lambda value: value if value in self.addresses else None,
+            identity=lambda value: value if value.startswith(f"{self.place.prefix}-") else None,
+            is_notebook=True,
+        )
 
     def fragment(self, html: str) -> Fragment:
-        """The HTML of the whole document, made safe."""
-        safe = sanitise(
-            html, link=self.place.link, picture=self.picture_address, prefix=self.place.prefix
-        )
-        return Fragment(safe, dict(self.pictures.files), tuple(self.headings))
+        """What is handed out."""
+        return Fragment(html, dict(self.pictures.files), tuple(self.headings))
 
     def picture_address(self, source: str) -> str | None:
         """The address of a picture on the page: one the document carries, or one of the repository."""

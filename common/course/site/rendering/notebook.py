@@ -33,7 +33,7 @@ def render_notebook(text: str, place: Place) -> Fragment:
     html, _ = exporter().from_notebook_node(
         prepared(parsed(text), document), {"document": document}
     )
-    return document.fragment(html)
+    return document.fragment(document.notebook(html))
 
 
 def parsed(text: str) -> nbformat.NotebookNode:
@@ -124,11 +124,11 @@ def one_form(output: Any, cell: Any, document: Document, section: str) -> tuple[
             described = output.metadata.get(kind, {})
             described = described.get("alt") if isinstance(described, dict) else None
             text = described or cell.metadata.get("alt") or f"Output of a cell in “{section}”"
-            return "text/html", picture_html(
-                picture.path, escape(str(text)), picture.width, picture.height
-            )
+            image = picture_html(picture.path, escape(str(text)), picture.width, picture.height)
+            return "text/html", document.safe(image)
         if kind == "text/html":
-            return kind, code_block(shortened(content)) if is_too_deep(content) else content
+            html = code_block(shortened(content)) if is_too_deep(content) else content
+            return kind, document.safe(html)
         if kind == "text/latex":
             return "text/markdown", content
         return kind, shortened(content) if kind == "text/plain" else content

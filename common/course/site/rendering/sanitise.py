@@ -95,16 +95,9 @@ ANSI = {
     for intense in ("", "-intense")
     for ground in ("fg", "bg")
 } | {"ansi-bold", "ansi-underline", "ansi-default-inverse-fg", "ansi-default-inverse-bg"}
-NOTEBOOK = {  # of nbconvert's basic template
-    "cell code_cell text_cell input inner_cell input_area prompt input_prompt output_prompt "
-    "output_wrapper output output_area output_subarea output_text output_stream output_stdout "
-    "output_stderr output_error output_html output_markdown output_latex output_execute_result "
-    "text_cell_render rendered_html"
-}
 CLASSES = {
     "span": set(highlight.CLASSES) | ANSI,
-    "div": {"highlight", "table", "footnotes"}
-    | {name for names in NOTEBOOK for name in names.split()},
+    "div": {"highlight", "table", "footnotes"},
     "code": {"tex"},
     "table": {"dataframe"},
     "td": {"left", "center", "right"},
@@ -113,6 +106,12 @@ CLASSES = {
     "mtd": MATHS_CLASSES,
     "mspace": MATHS_CLASSES,
 }
+NOTEBOOK = (  # of nbconvert's basic template
+    "cell code_cell text_cell input inner_cell input_area prompt input_prompt output_prompt "
+    "output_wrapper output output_area output_subarea output_text output_stream output_stdout "
+    "output_stderr output_error output_html output_markdown output_execute_result"
+)
+NOTEBOOK_CLASSES = CLASSES | {"div": CLASSES["div"] | set(NOTEBOOK.split())}
 NUMBERS = {  # the largest value of each attribute that is a count or a size in pixels
     "width": 4000,
     "height": 4000,
@@ -148,13 +147,16 @@ VOID = frozenset(
 )
 BARE_AMPERSAND = re.compile(r"&(?![#a-zA-Z])")
 
-Address = Callable[[str], str | None]
+Change = Callable[[str], str | None]
 
 
-def sanitise(html: str, *, link: Address, picture: Address, prefix: str) -> str:
-    """The part of an HTML fragment that may be published.
+def sanitise(
+    html: str, *, link: Change, picture: Change, identity: Change, is_notebook: bool = False
+) -> str:
+    """The part of an HTML fragment that may be published, as balanced HTML.
 
-    `link` and `picture` give the address that stands for an href or an src on the page, or None.
+    `link`, `picture` and `identity` give what stands for an href, an src and an id on the page, or
+    None. The classes of a notebook's frame are kept only where the fragment is one.
     """
 
     def keep(tag: str, name: str, value: str) -> str | None:
@@ -167,7 +169,7 @@ def sanitise(html: str, *, link: Address, picture: Address, prefix: str) -> str:
         if name in NUMBERS:
             return value if value.isdecimal() and int(value[:9]) <= NUMBERS[name] else None
         if name == "id":
-            return value if re.fullmatch(r"[\w:.=-]{1,200}", value) else None
+            return identity(value) if re.fullmatch(r"[\w:.-]{1,200}", value) else None
         if name == "mathvariant":
             return value if value == "normal" else None
         return value
@@ -178,12 +180,11 @@ def sanitise(html: str, *, link: Address, picture: Address, prefix: str) -> str:
         clean_content_tags=set(DROPPED_WITH_CONTENT),
         attributes=ATTRIBUTES,
         attribute_filter=keep,
-        allowed_classes=CLASSES,
+        allowed_classes=NOTEBOOK_CLASSES if is_notebook else CLASSES,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
         generic_attribute_prefixes=set(),
         strip_comments=True,
-        id_prefix=f"{prefix}-",
     )
 
 
