@@ -5,6 +5,7 @@ from common.data.bits import bits_per_dim
 from common.data.dataset import Dataset, Split
 from common.data.errors import DataError, MissingData
 from common.data.load import load
+from common.data.padding import mask, pad
 from common.data.preprocess import (
     Compose,
     DynamicBinarisation,
@@ -17,6 +18,7 @@ from common.data.preprocess import (
     UniformDequantisation,
 )
 from common.data.registry import DatasetInfo, get_info
+from common.data.speech import MuLaw
 from common.data.text import decode, encode
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Flatten",
     "Logit",
     "MissingData",
+    "MuLaw",
     "Pad",
     "Preprocess",
     "Scale",
@@ -40,5 +43,7 @@ __all__ = [
     "encode",
     "get_info",
     "load",
+    "mask",
+    "pad",
     "permutation",
 ]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from common.data.embedded import DENSITY_INFOS, DIGIT_NAMES, DIGITS, SHAPES, THREE_SPLITS
 from common.data.registry import DatasetInfo, RemoteFile
-from common.data.sequences import SEQUENCE_INFOS
+from common.data.sequences import SEQUENCE_INFOS, TINY_SHAKESPEARE
 from common.data.uci import UCI_INFOS
 
 _VALID_NOTE = "valid is the last 10,000 images of the published training set."
@@ -209,11 +209,24 @@ BINARIZED_MNIST = DatasetInfo(
 )
 
 
+SHAKESPEARE_EXCERPT = replace(
+    TINY_SHAKESPEARE,
+    name="shakespeare_excerpt",
+    title="The first pages of Tiny Shakespeare, in the repository: for tests and smoke runs",
+    splits={"train": 35877, "valid": 4031},
+    source="common/data/texts/shakespeare_excerpt.txt",
+    embedded=True,
+    checksum="47365c74f275d76d14e57c34a1d35891dc217cbc7b0c6d76f4128f5c7ea57489",
+    forms=(),
+    notes="Too little to learn more from than spelling. The vocabulary is that of the whole text.",
+)
+
 CATALOGUE: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
         DIGITS,
         SHAPES,
+        SHAKESPEARE_EXCERPT,
         *DENSITY_INFOS,
         MNIST,
         STACKED_MNIST,

@@ -147,7 +147,13 @@ def _fetch_public(info: DatasetInfo, file: RemoteFile, folder: Path, progress: b
     if _is_good(target, file):
         return Fetched(target, "kept")
     problems = []
-    for address in public_addresses(info, file):
+    addresses = public_addresses(info, file)
+    if not addresses:
+        raise DataError(
+            f"{info.name}: {Path(file.path).name} has no public address; it was made from "
+            f"{info.source}. Set DGM_MIRROR to a folder or address that has it"
+        )
+    for address in addresses:
         try:
             download(file, address, target, progress=progress)
             return Fetched(target, "public")

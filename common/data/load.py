@@ -46,11 +46,13 @@ def load(
 
 
 def _embedded(info: DatasetInfo) -> dict[str, Split]:
+    from common.data.excerpt import make_excerpt
     from common.data.shapes import make_shapes
 
     makers: dict[str, Callable[[], dict[str, RawSplit]]] = {
         "digits": make_digits,
         "shapes": make_shapes,
+        "shakespeare_excerpt": lambda: make_excerpt(info),
     }
     raw = makers[info.name]() if info.name in makers else _points(info)
     return {key: Split(key, x, y, None, factors) for key, (x, y, factors) in raw.items()}

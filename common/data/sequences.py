@@ -135,4 +135,65 @@ CHORALES = (
     ),
 )
 
-SEQUENCE_INFOS = (TINY_SHAKESPEARE, *CHORALES)
+_MAKEMORE = f"{_RAW}/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4"
+
+NAMES = DatasetInfo(
+    name="names",
+    title="Given names, letter by letter",
+    shape=(16,),
+    splits={"train": 23596, "valid": 2949, "test": 2949},
+    num_levels=27,
+    licence="public domain (US Social Security Administration); the list MIT",
+    licence_url="https://github.com/karpathy/makemore/blob/master/LICENSE",
+    citation="Karpathy, makemore, 2022",
+    source="github.com/karpathy/makemore",
+    is_sequence=True,
+    vocabulary=tuple(".abcdefghijklmnopqrstuvwxyz"),
+    checksum="f3d2dfc6eb3d187f5313f57e31577f1fb467859a42b0a1b5f863b7c92713839a",
+    notes="The 29,494 distinct of 32,033 names, each ended by the mark '.', symbol 0, which counts "
+    "as a step; what follows after split.lengths is padding. The splits, by a hash, are ours.",
+    forms=(
+        (
+            RemoteFile(
+                "names/names.txt",
+                sha256="0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d",
+                size=228145,
+                urls=(f"{_MAKEMORE}/names.txt",),
+            ),
+        ),
+    ),
+)
+
+FSDD = DatasetInfo(
+    name="fsdd",
+    title="Free Spoken Digit Dataset: six speakers, 8 kHz",
+    shape=(18262,),
+    splits={"train": 2400, "valid": 300, "test": 300},
+    num_levels=None,
+    num_classes=10,
+    class_names=("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    factors={
+        "digit": tuple(range(10)),
+        "speaker": ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"),
+    },
+    licence="CC BY-SA 4.0",
+    licence_url="https://creativecommons.org/licenses/by-sa/4.0/",
+    citation="Jackson et al., Free Spoken Digit Dataset, 2016",
+    source="github.com/Jakobovski/free-spoken-digit-dataset, its recordings in one zip",
+    is_sequence=True,
+    checksum="a667a24d700ae9e66f7999b56fa448025342e0b79866339b7ddc95cb308670a0",
+    notes="Amplitudes in [-1, 1), multiples of 1/32768; preprocess=MuLaw() makes 256 symbols of "
+    "them. The official test recordings 0-4 of each speaker and digit; valid are recordings 5-9 "
+    "of the official training set.",
+    forms=(
+        (
+            RemoteFile(
+                "fsdd/recordings.zip",
+                sha256="c8c9cef2e709eef08e33521c806135d48ffdbbe03551bb0f93668617635ad562",
+                size=16161380,
+            ),
+        ),
+    ),
+)
+
+SEQUENCE_INFOS = (TINY_SHAKESPEARE, NAMES, *CHORALES, FSDD)

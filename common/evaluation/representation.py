@@ -16,8 +16,8 @@ QUESTIONS = f"{pairs.NUM_EXAMPLES} {{}} behind each of {pairs.NUM_TEST} question
 
 
 def has_factors(data: Dataset) -> bool:
-    """Whether each example comes with the factors that it was made from."""
-    return all(split.factors is not None for split in data.splits.values())
+    """Whether each example comes with the factors that it was made from, and is of one size."""
+    return not data.is_sequence and all(s.factors is not None for s in data.splits.values())
 
 
 def encode(model: object, x: Tensor) -> Tensor:

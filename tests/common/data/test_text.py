@@ -1,11 +1,13 @@
 """Text: symbols and characters, and windows that cross no border and take no memory."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from common.data import Batches, Dataset, DatasetInfo, Split, decode, encode, load
+from common.data import Batches, Dataset, DatasetInfo, Split, decode, encode, get_info, load
+from common.data.text import read_names
 from common.data.windows import cut, move
 from common.evaluation import EvaluationError, evaluate
 
@@ -145,3 +147,40 @@ def test_tiny_shakespeare_is_the_public_text_and_split(mirror):
     windows = data.windows(64)
     assert windows.train.x.untyped_storage().nbytes() == 8 * len(data.train)
     assert windows.num_dims == 64
+
+
+def test_names_are_held_out_whole_and_end_with_their_mark():
+    lines = [first + second for first in "abcdefghij" for second in ("", "na", "lia", "o")]
+    info = dataclasses.replace(get_info("names"), splits={"train": 32, "valid": 4, "test": 4})
+    splits = read_names(info, {"names.txt": "\n".join(lines + lines[:25]).encode()})
+    found = []
+    for split in splits.values():
+        assert split.x.shape == (len(split), 16)
+        for x, length in zip(split.x, split.lengths.tolist(), strict=True):
+            text = decode(x[:length], info.vocabulary)
+            assert text.endswith(".")
+            assert "." not in text[:-1]
+            assert not x[length:].any()
+            found.append(text[:-1])
+    assert sorted(found) == sorted(lines)  # the repeated ones came once
+
+
+def test_the_real_names_are_what_their_entry_says(mirror):
+    data = load("names")
+    assert data.checksum == data.info.checksum
+    assert {name: len(split) for name, split in data.splits.items()} == data.info.splits
+    assert sum(data.info.splits.values()) == 29494
+    seen = [set(map(tuple, split.x.tolist())) for split in data.splits.values()]
+    assert len(set.union(*seen)) == 29494
+    assert data.train.lengths.min() >= 3
+    assert data.train.lengths.max() == 16
+
+
+def test_the_excerpt_is_where_the_whole_text_begins():
+    """Embedded pages in the vocabulary of the whole, cut between two speeches."""
+    data = load("shakespeare_excerpt")
+    train, valid = (decode(split.x, data.vocabulary) for split in data.splits.values())
+    assert train.startswith("First Citizen:\nBefore we proceed any further, hear me speak.")
+    assert train.endswith("boasting.\n\n")
+    assert valid.startswith("MENENIUS:\n")
+    assert data.vocabulary == get_info("tiny_shakespeare").vocabulary
