@@ -112,10 +112,11 @@ def epoch_means(lines: list[dict], x: str) -> Tensor:
 @torch.no_grad()
 def update_gates(model: RecurrentNet, x: Tensor) -> Tensor:
     """z_t of a GRU while it reads one sequence (T, D): (T, H)."""
-    H, before = model.cell.hidden_size, F.pad(x[:-1], (0, 0, 1, 0))
-    h, _ = model.cell(before[None])
-    Wx, Uh = model.cell.project(before), F.pad(h[0, :-1], (0, 0, 1, 0)) @ model.cell.U.T
-    return torch.sigmoid(Wx[:, :H] + Uh[:, :H])
+    cell, before = model.cell, F.pad(x[:-1], (0, 0, 1, 0))
+    h, _ = cell(before[None])
+    Wx, _ = cell.project(before)  # (T, 2 H)
+    Uh = F.pad(h[0, :-1], (0, 0, 1, 0)) @ cell.U_zr.T
+    return torch.sigmoid(Wx + Uh)[:, : cell.hidden_size]
 
 
 def reach(model: RecurrentNet, x: Tensor, t: int) -> Tensor:

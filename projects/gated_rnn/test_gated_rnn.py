@@ -26,21 +26,22 @@ def torch_weights(fused, *blocks):
     return fused
 
 
-def blocks(unit):
-    """(W, U, b, 0) of each block of the unit's gates."""
-    parts = [p.detach().chunk(unit.num_blocks) for p in (unit.W, unit.U, unit.b)]
+def blocks(W, U, b):
+    """(W, U, b, 0) of each block of H rows."""
+    parts = [p.detach().split(H) for p in (W, U, b)]
     return [(W, U, b, torch.zeros_like(b)) for W, U, b in zip(*parts, strict=True)]
 
 
 def torch_gru(unit, b_U):
     """Torch keeps where the paper renews: its update gate is 1 - z, so its weights are negative."""
-    z, r, candidate = blocks(unit)
+    z, r = blocks(unit.W_zr, unit.U_zr, unit.b_zr)
+    [candidate] = blocks(unit.W, unit.U, unit.b)
     kept = tuple(-part for part in z)
     return torch_weights(nn.GRU(D, H, batch_first=True), r, kept, (*candidate[:3], b_U))
 
 
 def torch_lstm(unit):
-    i, f, o, candidate = blocks(unit)
+    i, f, o, candidate = blocks(unit.W, unit.U, unit.b)
     return torch_weights(nn.LSTM(D, H, batch_first=True), i, f, candidate, o)
 
 
@@ -49,7 +50,7 @@ class TestTanh(laws.Recurrent):
         return cells.TanhCell(D, H, generator=seeded(0))
 
     def fused(self, unit):
-        return torch_weights(nn.RNN(D, H, batch_first=True), *blocks(unit))
+        return torch_weights(nn.RNN(D, H, batch_first=True), *blocks(unit.W, unit.U, unit.b))
 
 
 class TestResetAfterGRU(laws.Recurrent):
@@ -69,7 +70,7 @@ class TestGRU(laws.Recurrent):
     def build(self):
         unit = super().build()
         with torch.no_grad():
-            unit.U[2 * H :] *= torch.eye(H)
+            unit.U *= torch.eye(H)
         return unit
 
     def fused(self, unit):
@@ -93,7 +94,8 @@ class TestPeepholeLSTM(laws.Recurrent):
     def build(self):
         unit = super().build()
         with torch.no_grad():
-            unit.V.zero_()
+            for V in (unit.V_i, unit.V_f, unit.V_o):
+                V.zero_()
         return unit
 
     def fused(self, unit):
@@ -159,7 +161,9 @@ def scalar_unit(kind, **weights):
 
 
 def test_a_gru_step_by_hand():
-    unit = scalar_unit("gru", W=[0.3, -0.8, 1.1], U=[0.7, 0.4, -0.9], b=[0.1, 0.2, -0.3])
+    unit = scalar_unit(
+        "gru", W_zr=[0.3, -0.8], U_zr=[0.7, 0.4], b_zr=[0.1, 0.2], W=[1.1], U=[-0.9], b=[-0.3]
+    )
     x, h = 0.5, -0.6
     z = sigma(0.3 * x + 0.7 * h + 0.1)
     r = sigma(-0.8 * x + 0.4 * h + 0.2)
@@ -171,7 +175,7 @@ def test_a_gru_step_by_hand():
 def test_an_lstm_step_with_peepholes_by_hand():
     unit = scalar_unit(
         "lstm", W=[0.3, -0.8, 1.1, 0.5], U=[0.7, 0.4, -0.9, 0.2], b=[0.1, 0.2, -0.3, 0.4],
-        V=[1.5, -0.7, 0.9],
+        V_i=[1.5], V_f=[-0.7], V_o=[0.9],
     )  # fmt: skip
     x, h, c = 0.5, -0.6, 0.8
     i = sigma(0.3 * x + 0.7 * h + 0.1 + 1.5 * c)
@@ -189,14 +193,14 @@ def test_where_the_reset_gate_stands_matters_unless_u_is_diagonal():
     x = torch.randn(2, T, D, generator=seeded(8))
     assert (before(x)[0] - after(x)[0]).abs().max() > 1e-3
     for unit in (before, after):
-        unit.U.data[2 * H :] *= torch.eye(H)
+        unit.U.data *= torch.eye(H)
     torch.testing.assert_close(before(x)[0], after(x)[0])
 
 
 def test_a_closed_update_gate_keeps_the_state_for_ever():
     """What gates are for: the linear path through time neither fades nor explodes."""
     unit = cells.GRUCell(D, H, generator=seeded(9))
-    unit.b.data[:H] = -100.0
+    unit.b_zr.data[:H] = -100.0
     h = torch.linspace(-0.9, 0.9, H).view(1, H).requires_grad_()
     x = torch.randn(1, 500, D, generator=seeded(10))
     outputs, _ = unit(x, (h,))
