@@ -26,6 +26,7 @@ OUTSIDE = (
     (("pyproject.toml", "constraints.txt"), "dependencies", "what everyone has to install"),
     ((".gitmodules",), "submodule", "the list of submodules, which this course has none of"),
     ((".gitattributes", ".gitignore", ".mailmap"), "git", "what git does with everyone's files"),
+    (("templates/site/*",), "site", "what the public site is made from"),
     (("templates/*",), "templates", "what every new project begins with"),
     (("reviews/cycle.toml",), "rules", "the rules and dates of the semester"),
     (("reviews/assignments.toml",), "assignment", "the assignment of reviewers"),
