@@ -26,7 +26,7 @@ def test_an_embedded_set_is_what_its_entry_says(name):
     assert {k: len(s) for k, s in data.splits.items()} == data.info.splits
     assert data.train.x.shape[1:] == data.shape == data.info.shape
     if data.num_levels is not None:
-        assert data.train.x.dtype == torch.uint8
+        assert data.train.x.dtype == (torch.int64 if data.vocabulary else torch.uint8)
         assert int(data.train.x.max()) == data.num_levels - 1
         assert int(data.train.x.min()) == 0
     if data.info.num_classes:
