@@ -61,11 +61,22 @@ def build(args: Namespace, root, out) -> int:
         root, out, address=web(args.address), repository=web(args.repository), only=args.only
     )
     seconds = time.perf_counter() - start
-    print(f"made:      {', '.join(done.made) or 'nothing anew'}")
+    projects = [
+        name for name in done.made if "." not in name
+    ]  # other parts have one in their names
+    others = len(done.made) - len(projects)
+    print(f"made:      {', '.join(projects) or 'no project anew'}; {others} other parts")
     print(f"unchanged: {len(done.kept)} parts")
     print(f"{args.out}: {done.num_pages} pages in {done.num_files} files, {seconds:.1f} s")
     print(f"next: open {args.out}/index.html in a browser, or run dgm site serve")
     return 0
+
+
+def wrapped(text: str) -> str:
+    """A text in lines of 79 columns."""
+    import textwrap
+
+    return textwrap.fill(text, 79, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def serve(args: Namespace, root, out) -> int:
