@@ -61,9 +61,7 @@ def build(args: Namespace, root, out) -> int:
         root, out, address=web(args.address), repository=web(args.repository), only=args.only
     )
     seconds = time.perf_counter() - start
-    projects = [
-        name for name in done.made if "." not in name
-    ]  # other parts have one in their names
+    projects = [name for name in done.made if "." not in name]  # which names of other parts have
     others = len(done.made) - len(projects)
     print(f"made:      {', '.join(projects) or 'no project anew'}; {others} other parts")
     print(f"unchanged: {len(done.kept)} parts")

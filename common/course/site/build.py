@@ -14,9 +14,10 @@ import jinja2
 from markupsafe import Markup
 
 from common.course.records import read_assignments, read_frozen
-from common.course.site import cache, comparisons, gallery, project, search
+from common.course.site import cache, cards, comparisons, feeds, gallery, project, search
 from common.course.site.cache import Record
 from common.course.site.entries import Entry, find_entries
+from common.course.site.laws import page as laws
 from common.course.site.links import Links
 from common.course.site.pages import NAME, NAVIGATION, TEMPLATES, File, Page, Site
 from common.course.site.reference import pages as reference
@@ -52,14 +53,16 @@ def shared_pages(site: Site, links: Links) -> Iterator[Page | File]:
     """The pages that know more than one project, made at each build. A new part is a line here."""
     yield from gallery.pages(site)
     yield from comparisons.pages(site, links)
+    yield from laws.pages(site)
+    yield from feeds.pages(site)
 
 
 def units(site: Site, links: Links) -> Iterator[Unit]:
     """The parts that are kept between builds: the projects, and what reads only some files."""
     for entry in site.entries:
         yield project_unit(site, entry, links)
-    modules = list((site.root / "common").rglob("*.py"))
-    yield Unit("(reference)", modules, (), lambda asked: reference.pages(site))
+    for part in (*reference.parts(site), *cards.parts(site)):
+        yield Unit(part.name, part.inputs, (site.address,), lambda asked, part=part: part.pages())
 
 
 def build(
@@ -210,7 +213,8 @@ def prepare(out: Path) -> None:
         raise UserError(f"{out} is a file, expected a folder; name another one with --out.")
     if out.is_dir() and not (out / MARKER).exists() and any(out.iterdir()):
         raise UserError(f"{out} holds files that are no site of ours; name a new or empty folder.")
-    write_bytes(out / MARKER, b"", durable=False)
+    if not (out / MARKER).exists():
+        write_bytes(out / MARKER, b"", durable=False)
 
 
 def put(out: Path, file: File) -> None:

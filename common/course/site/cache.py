@@ -16,7 +16,16 @@ from typing import Any
 from common.files import write_bytes
 from common.projects import ROOT
 
-LIBRARIES = ("jinja2", "nbconvert", "mistune", "pygments", "nh3", "math-core", "pillow")
+LIBRARIES = (
+    "griffelib",
+    "jinja2",
+    "nbconvert",
+    "mistune",
+    "pygments",
+    "nh3",
+    "math-core",
+    "pillow",
+)
 IGNORED = ("__pycache__", ".ipynb_checkpoints", "runs")
 NOT_SHOWN = (".safetensors",)  # large, and known by the hash in the result beside it
 

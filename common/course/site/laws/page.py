@@ -1,8 +1,11 @@
 """The page of the laws: who takes up which, whether they passed, and each law with its source."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+from markupsafe import Markup, escape
 
 from common.course.site.entries import Entry
 from common.course.site.laws.kinds import PACKAGE, Kind, Law, Laws, read_laws
@@ -15,7 +18,7 @@ from common.course.site.laws.record import (
 )
 from common.course.site.laws.taken import OFF, OWN, TAKEN, TakenClass, taken_classes
 from common.course.site.pages import Page, Site
-from common.course.site.reference.code import with_code, with_lines
+from common.course.site.rendering.highlight import render_code
 
 PATH = "laws.html"
 PASSED, FAILED, UNKNOWN = "passed", "failed", "unknown"
@@ -125,9 +128,10 @@ def pages(site: Site) -> Iterator[Page]:
         yield Page(
             source_path(name),
             f"Source of {name}",
+            render_code(text, path.name),
             section=PATH,
             template="reference_source.html",
-            context={"back": PATH, "about": "The laws", "code": with_lines(text, "python")},
+            context={"back": PATH, "about": "The laws"},
         )
 
 
@@ -151,3 +155,12 @@ def source_path(module: str, law: Law | None = None) -> str:
     """The page of a module of the laws, at the line of one."""
     name = module.removeprefix(f"{PACKAGE}.") if module != PACKAGE else "index"
     return f"laws/{name}.html" + (f"#L{law.line}" if law else "")
+
+
+def with_code(text: str) -> Markup:
+    """A line of prose whose spans in backquotes are code.
+
+    >>> print(with_code("2 < 3 by `model()`"))
+    2 &lt; 3 by <code>model()</code>
+    """
+    return Markup(re.sub(r"(`+)(.+?)\1", r"<code>\2</code>", str(escape(text))))

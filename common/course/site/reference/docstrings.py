@@ -16,8 +16,8 @@ from markupsafe import Markup
 from mistune.plugins.url import url as bare_addresses
 
 from common.course.site.pages import relative
-from common.course.site.reference.code import highlighted
 from common.course.site.reference.package import Package
+from common.course.site.rendering.highlight import code_block
 
 NAMED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?=\(.*\)$|$)", re.DOTALL)
 EXAMPLE = re.compile(r"^( *)>>> .*(?:\n\1(?! *$).*)*", re.MULTILINE)
@@ -43,9 +43,7 @@ class Prose(mistune.HTMLRenderer):
     def block_code(self, code: str, info: str | None = None) -> str:
         """A block of code or a session at Python's prompt."""
         language = "pycon" if info == "pycon" else "python" if looks_like_python(code) else "text"
-        return Markup('<pre class="highlight"><code>{}</code></pre>\n').format(
-            highlighted(code.rstrip("\n"), language)
-        )
+        return code_block(code, language)
 
 
 class Writer:

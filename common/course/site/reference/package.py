@@ -87,6 +87,17 @@ def read_package(root: Path, name: str = "common") -> Package:
     return Package(loader.load(name, try_relative_path=False))
 
 
+def module_files(root: Path, name: str = "common") -> dict[str, Path]:
+    """The file of each module of a package of the tree, by dotted name; none where there is none."""
+    found = {}
+    for path in sorted((root / name).rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        if not any(part.startswith("_") for part in parts) and not path.is_symlink():
+            found[".".join(parts)] = path
+    return found if name in found else {}
+
+
 def page_path(module: str) -> str:
     """The page of a module."""
     return f"{FOLDER}/{module}.html"

@@ -1,17 +1,20 @@
 """The pages of the reference: an index, a page a module, a page a module's source."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from griffe import Class, Module, Object
 from markupsafe import Markup
 
 from common.course.site.pages import Page, Site, relative
+from common.course.site.parts import Part
 from common.course.site.reference import package as reading
-from common.course.site.reference.code import with_lines
 from common.course.site.reference.docstrings import Writer
 from common.course.site.reference.package import FOLDER, Package, page_path, source_path
 from common.course.site.reference.signatures import expression, signature
+from common.course.site.rendering.highlight import render_code
 
 INDEX = f"{FOLDER}/index.html"
 GROUPS = (  # of the index, with what each is for
@@ -48,9 +51,17 @@ class Piece:
     pieces: tuple["Piece", ...] = ()
 
 
+def parts(site: Site) -> Iterator[Part]:
+    """The documentation, and the source of each module alone, which stays while the file does."""
+    files = reading.module_files(site.root)
+    yield Part("reference.pages", tuple(files.values()), partial(pages, site))
+    for name, path in files.items():
+        yield Part(f"reference.{name}", (path,), partial(sources, {name: path}))
+
+
 def pages(site: Site) -> Iterator[Page]:
-    """The reference of the tree's package; a page that says so where there is none."""
-    if not (site.root / "common" / "__init__.py").is_file():
+    """The index and a page a module; a page that says so where the tree has no such package."""
+    if not reading.module_files(site.root):
         text = "<p>This tree has no package that its projects share.</p>"
         yield Page(INDEX, "Reference", text, section=INDEX)
         return
@@ -58,7 +69,19 @@ def pages(site: Site) -> Iterator[Page]:
     yield index(package)
     for module in package.modules.values():
         yield ModulePage(package, module).page()
-        yield source(module)
+
+
+def sources(files: Mapping[str, Path]) -> Iterator[Page]:
+    """The text of modules, each line with an anchor."""
+    for module, path in files.items():
+        yield Page(
+            source_path(module),
+            f"Source of {module}",
+            render_code(path.read_text(encoding="utf-8"), path.name),
+            section=INDEX,
+            template="reference_source.html",
+            context={"back": page_path(module), "about": f"Documentation of {module}"},
+        )
 
 
 def index(package: Package) -> Page:
@@ -84,21 +107,6 @@ def group_of(name: str) -> str:
     """The group of the index that a module stands in: the longest that its name begins with."""
     names = [each for each, _ in GROUPS if f"{name}.".startswith(f"{each}.")]
     return max(names, key=len, default="")
-
-
-def source(module: Module) -> Page:
-    """The text of a module, each line with an anchor."""
-    return Page(
-        source_path(module.path),
-        f"Source of {module.path}",
-        section=INDEX,
-        template="reference_source.html",
-        context={
-            "back": page_path(module.path),
-            "about": f"Documentation of {module.path}",
-            "code": with_lines("\n".join(module.lines), "python"),
-        },
-    )
 
 
 def lines(writer: Writer, modules: Iterable[Module]) -> list[Line]:
