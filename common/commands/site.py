@@ -63,9 +63,9 @@ def build(args: Namespace, root, out) -> int:
     seconds = time.perf_counter() - start
     projects = [name for name in done.made if "." not in name]  # which names of other parts have
     others = len(done.made) - len(projects)
-    print(f"made:      {', '.join(projects) or 'no project anew'}; {others} other parts")
+    print(wrapped(f"made: {', '.join(projects) or 'no project'}; {others} other parts"))
     print(f"unchanged: {len(done.kept)} parts")
-    print(f"{args.out}: {done.num_pages} pages in {done.num_files} files, {seconds:.1f} s")
+    print(f"{done.num_pages} pages in {done.num_files} files, {seconds:.1f} s")
     print(f"next: open {args.out}/index.html in a browser, or run dgm site serve")
     return 0
 
