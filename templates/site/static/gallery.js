@@ -18,7 +18,7 @@ let sought = null; // a promise of the index, once somebody searches
 function index() {
   sought ??= new Promise((resolve) => {
     const script = document.createElement("script");
-    script.src = form.dataset.index;
+    script.src = form.getAttribute("data-index"); // form.dataset is the field of that name
     script.onload = () => resolve(window.searchIndex.map((hit) => ({ ...hit, plain: plain(`${hit.heading} ${hit.text}`) })));
     script.onerror = () => resolve([]);
     document.head.append(script);
