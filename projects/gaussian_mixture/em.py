@@ -161,15 +161,15 @@ def fit(
     observed: Tensor | None = None,
     *,
     iterations: int = 100,
-    tolerance: float = 0.0,
+    tolerance: float | None = None,
     floor: float = 1e-6,
     added: float = 0.0,
 ) -> list[float]:
-    """Iterate, until the mean log-likelihood rises by less than `tolerance` nats.
+    """Iterate, until an iteration raises the mean log-likelihood by less than `tolerance` nats.
 
     Args:
         iterations: at most so many.
-        tolerance: 0 for all of them.
+        tolerance: None to do all of them.
 
     Returns:
         The mean log-likelihood in nats before each iteration, and after the last one.
@@ -177,7 +177,7 @@ def fit(
     history: list[float] = []
     for _ in range(iterations):
         history.append(em_step(model, x, observed, floor=floor, added=added))
-        if len(history) > 1 and history[-1] - history[-2] < tolerance:
+        if tolerance is not None and len(history) > 1 and history[-1] - history[-2] < tolerance:
             break
     last = expectation(model, x, observed)
     return [*history, (last.log_likelihood / last.num_points).item()]

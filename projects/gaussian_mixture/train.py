@@ -44,9 +44,17 @@ class Config:
                 )
 
 
+IMAGES = Config(alpha=0.01, noise_draws=10, floor=0.3, validate_every=4)
+AGREEMENT = Config(floor=0.0, added=1e-6, iterations=50, patience=None)
 PRESETS = {
     "smoke": Config(num_components=4, covariance="tied", iterations=5),
-    "demo": Config(),
+    "demo": replace(IMAGES, noise_draws=5),
+    # The goals: what a mixture reaches, chosen on the valid split ...
+    "digits": IMAGES,
+    "protein": Config(data="protein", num_components=32, floor=1e-6, iterations=150, patience=4),
+    # ... and scikit-learn's likelihood from the same start, every iteration alike.
+    "digits-likelihood": AGREEMENT,
+    "protein-likelihood": replace(AGREEMENT, data="protein", num_components=16),
 }
 
 
@@ -105,5 +113,5 @@ def complete(data: Dataset, noise_draws: int) -> Split:
     With fresh noise at every iteration the likelihood would go up and down with the noise.
     """
     draws = range(noise_draws if data.preprocess and data.preprocess.is_random else 1)
-    x = torch.cat([data.train.tensor(seed=1 + draw) for draw in draws]).double()
+    x = torch.cat([data.train.tensor(seed=draw) for draw in draws]).double()
     return replace(data.train, x=x, y=None, factors=None, preprocess=None)
