@@ -7,8 +7,9 @@ project is made again only when something of it has changed.
   dgm site build --only vae
   dgm site build --address https://NAME.github.io/REPOSITORY
   dgm site serve                     every page is as the tree is when it is asked for
+  dgm site laws                      runs what says which project passes which law
 
-Exit status: 0 built, 2 bad input.
+Exit status: 0 built, or run whatever came out, 2 bad input.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -17,7 +18,7 @@ OUT = "build/site"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="build|serve")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="build|serve|laws")
     build = actions.add_parser("build", help="write the site into a folder")
     serve = actions.add_parser("serve", help="show it on this machine, made anew as files change")
     for action in (build, serve):
@@ -37,6 +38,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     build.add_argument(
         "--address", default="", metavar="URL", help="where it will stand, for feeds and previews"
     )
+    laws = actions.add_parser(
+        "laws", help="run the projects' laws, so that the site can say who passes"
+    )
+    laws.add_argument("slugs", nargs="*", metavar="SLUG", help="only these (default: all)")
+    laws.add_argument("--again", action="store_true", help="also what was run on just these files")
     serve.add_argument("--port", type=int, default=8000, help="of this machine (default: 8000)")
 
 
@@ -46,6 +52,8 @@ def run(args: Namespace) -> int:
     from common.course.git import course_root
 
     root = course_root()
+    if args.action == "laws":
+        return laws(args, root)
     out = root / Path(args.out)
     return serve(args, root, out) if args.action == "serve" else build(args, root, out)
 
@@ -86,6 +94,18 @@ def serve(args: Namespace, root, out) -> int:
 
         raise UserError(f"--port is {args.port}, expected 0 to 65535 (0: any that is free).")
     return serve_site(root, out, args.port, repository=web(args.repository))
+
+
+def laws(args: Namespace, root) -> int:
+    """Run the laws of projects and record how each ended."""
+    from common.course.site.laws.record import RECORD, run_projects
+    from common.projects import find_project, find_projects
+
+    projects = [find_project(slug, root) for slug in args.slugs] or find_projects(root)
+    for slug, text in run_projects(root, projects, again=args.again):
+        print(f"{slug}: {text}", flush=True)
+    print(f"next: dgm site build shows what {RECORD} says")
+    return 0
 
 
 def web(address: str) -> str:

@@ -14,10 +14,11 @@ import jinja2
 from markupsafe import Markup
 
 from common.course.records import read_assignments, read_frozen
-from common.course.site import cache, cards, comparisons, feeds, gallery, project, search
+from common.course.site import cache, cards, comparisons, course, feeds, gallery, project, search
 from common.course.site.cache import Record
 from common.course.site.entries import Entry, find_entries
 from common.course.site.laws import page as laws
+from common.course.site.laws.record import RECORD
 from common.course.site.links import Links
 from common.course.site.pages import NAME, NAVIGATION, TEMPLATES, File, Page, Site
 from common.course.site.reference import pages as reference
@@ -53,7 +54,7 @@ def shared_pages(site: Site, links: Links) -> Iterator[Page | File]:
     """The pages that know more than one project, made at each build. A new part is a line here."""
     yield from gallery.pages(site)
     yield from comparisons.pages(site, links)
-    yield from laws.pages(site)
+    yield from course.pages(site, links)
     yield from feeds.pages(site)
 
 
@@ -61,6 +62,7 @@ def units(site: Site, links: Links) -> Iterator[Unit]:
     """The parts that are kept between builds: the projects, and what reads only some files."""
     for entry in site.entries:
         yield project_unit(site, entry, links)
+    yield Unit("laws.pages", law_inputs(site), (), lambda asked: laws.pages(site))
     for part in (*reference.parts(site), *cards.parts(site)):
         yield Unit(part.name, part.inputs, (site.address,), lambda asked, part=part: part.pages())
 

@@ -16,6 +16,8 @@ PAGES = {
     "README.md": "index.html",
     "CONTRIBUTING.md": "course.html",
     "docs/comparison.md": "comparisons.html",
+    "docs/evaluation.md": "evaluation.html",
+    "docs/grading.md": "grading.html",
     "projects": "index.html",
     "reviews": "course.html",
     "tests/laws": "laws.html",

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from common.course.site.laws import record as record_module
 from common.course.site.laws.kinds import read_laws
 from common.course.site.laws.page import FAILED, OFF, OWN, PASSED, UNKNOWN, read_table
 from common.course.site.laws.record import (
@@ -274,6 +275,29 @@ def test_the_laws_are_run(tree):
     assert run.stopped == ""
     write_record(tree, Record(projects={"alpha": run}))
     assert states(tree)["Whole"]["test_it_is_whole"] == FAILED
+    assert states(tree)["Part"]["test_part_of_one"] == PASSED
+
+
+def test_what_was_run_on_these_files_is_not_run_again(tree, monkeypatch):
+    runs = []
+
+    def run(root, project, classes, shared, date):
+        runs.append([each.name for each in classes])
+        digest = inputs_sha256(root, project, shared)
+        return ProjectRun(digest, date, {}, {"TestPart.test_part_of_one": "passed"})
+
+    monkeypatch.setattr(record_module, "run_laws", run)
+    projects = [read_project(tree / "projects" / "alpha")]
+    write(write_project(tree, "beta") / "test_beta.py", "")
+    projects.append(read_project(tree / "projects" / "beta"))
+    said = dict(record_module.run_projects(tree, projects))
+    assert said == {"alpha": "1 test passed", "beta": "takes up no law"}
+    assert dict(record_module.run_projects(tree, projects))["alpha"] == "1 test passed, as before"
+    assert len(runs) == 1
+    write(tree / "projects/alpha/model.py", "changed = True\n")
+    dict(record_module.run_projects(tree, projects))
+    dict(record_module.run_projects(tree, projects, again=True))
+    assert runs == [["TestPart", "TestWhole", "TestDotted"]] * 3
     assert states(tree)["Part"]["test_part_of_one"] == PASSED
 
 

@@ -118,7 +118,7 @@ def test_a_page_for_each_module_and_for_its_source(site):
 
 def test_only_what_is_public_and_documented_is_there(site):
     page = site["reference/common.zoo.cats.html"]
-    anchors = re.findall(r'<(?:h\d|div class="constant") id="([A-Z][\w.]*)"', page)
+    anchors = re.findall(r'<(?:h\d|div class="constant") id="common.zoo.cats.([\w.]*)"', page)
     assert anchors == ["LIVES", "Animal", "Animal.call", "Cat", "Cat.call", "Cat.friend", "Hungry"]
     for hidden in ("_SECRET", "_hide", "undocumented", "Nobody"):
         assert hidden not in page
@@ -126,7 +126,7 @@ def test_only_what_is_public_and_documented_is_there(site):
 
 def test_signatures_have_links_and_every_kind_of_argument(site):
     page = site["reference/common.zoo.feed.html"]
-    cat = '<a href="common.zoo.cats.html#Cat">Cat</a>'
+    cat = '<a href="common.zoo.cats.html#common.zoo.cats.Cat">Cat</a>'
     shown = re.search(r'<pre class="signature"[^>]*><code>(.*?)</code></pre>', page, re.DOTALL)[1]
     rows = [
         f"cat: {cat}", "/", "grams: int = 10", "*more: int", "now: bool = True", "**others: float"
@@ -134,24 +134,38 @@ def test_signatures_have_links_and_every_kind_of_argument(site):
     inner = "".join(f"    {row},\n" for row in rows)
     assert shown == f"<b>feed</b>(\n{inner}) -&gt; {cat}"
     page = site["reference/common.zoo.cats.html"]
-    lives = '<a href="common.zoo.cats.html#LIVES">LIVES</a>'
+    lives = '<a href="common.zoo.cats.html#common.zoo.cats.LIVES">LIVES</a>'
     assert f"<b>Cat</b>(name: str, *, lives: int = {lives})" in page
 
 
 def test_code_leads_to_what_it_names(site):
     page = site["reference/common.zoo.cats.html"]
-    assert '<a href="common.zoo.feed.html#feed"><code>common.zoo.feed</code></a>' in page
-    assert '<a href="common.zoo.cats.html#Animal.call"><code>Animal.call</code></a>' in page
-    assert '<dt><a href="common.zoo.cats.html#Hungry"><code>Hungry</code></a></dt>' in page
+    assert (
+        '<a href="common.zoo.feed.html#common.zoo.feed.feed"><code>common.zoo.feed</code></a>'
+        in page
+    )
+    assert (
+        '<a href="common.zoo.cats.html#common.zoo.cats.Animal.call"><code>Animal.call</code></a>'
+        in page
+    )
+    assert (
+        '<dt><a href="common.zoo.cats.html#common.zoo.cats.Hungry"><code>Hungry</code></a></dt>'
+        in page
+    )
     assert "a kind of" in page  # the base class
     front = site["reference/common.zoo.html"]
-    assert '<dt><a href="common.zoo.cats.html#Cat"><code>Cat</code></a></dt>' in front
-    assert '<dt><a href="common.zoo.feed.html#feed"><code>feed</code></a></dt>' in front
+    assert (
+        '<dt><a href="common.zoo.cats.html#common.zoo.cats.Cat"><code>Cat</code></a></dt>' in front
+    )
+    assert (
+        '<dt><a href="common.zoo.feed.html#common.zoo.feed.feed"><code>feed</code></a></dt>'
+        in front
+    )
 
 
 def test_a_method_without_words_points_at_the_one_it_stands_in_for(site):
     page = site["reference/common.zoo.cats.html"]
-    after = page.split('id="Cat.call"')[1].split("</section>")[0]
+    after = page.split('id="common.zoo.cats.Cat.call"')[1].split("</section>")[0]
     assert "<code>Animal.call</code></a>.</p>" in after
 
 

@@ -11,7 +11,7 @@ import platform
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,9 @@ from common import json_lines, schema
 from common.course.ci.budget import run_within
 from common.course.ci.project import PYTEST
 from common.course.ci.report import foreign_environment, unheard
-from common.course.site.laws.taken import TakenClass
+from common.course.cycle import now
+from common.course.site.laws.kinds import read_laws
+from common.course.site.laws.taken import TakenClass, taken_classes
 from common.errors import UserError
 from common.files import write_text
 from common.projects import Project, read_project
@@ -162,3 +164,40 @@ def environment() -> dict[str, str]:
     with contextlib.suppress(PackageNotFoundError):
         found["torch"] = version("torch")
     return found
+
+
+def run_projects(
+    root: Path, projects: Sequence[Project], *, again: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Run the laws of projects and keep the record after each; yields how it ended, in words.
+
+    A project that was run on just these files is left alone, unless `again`.
+    """
+    laws, shared = read_laws(root), shared_sha256(root)
+    for project in projects:
+        record = read_record(root)
+        known = record.projects.get(project.slug)
+        classes = taken_classes(laws, project.folder)
+        is_known = known is not None and known.inputs_sha256 == inputs_sha256(root, project, shared)
+        if not classes:
+            yield project.slug, "takes up no law"
+        elif is_known and not known.stopped and not again:
+            yield project.slug, f"{in_words(known)}, as before"
+        else:
+            run = run_laws(root, project, classes, shared, now().isoformat(timespec="seconds"))
+            others = {slug: each for slug, each in record.projects.items() if slug != project.slug}
+            write_record(root, Record(projects={**others, project.slug: run}))
+            yield project.slug, in_words(run)
+
+
+def in_words(run: ProjectRun) -> str:
+    """How a run ended.
+
+    >>> in_words(ProjectRun("0" * 64, "2026-11-21", {}, {"TestA.test_b": "passed"}))
+    '1 test passed'
+    """
+    ended = list(run.outcomes.values())
+    counts = {each: ended.count(each) for each in ("passed", "failed", "skipped")}
+    parts = [f"{count} test{'s' * (count != 1)} {each}" for each, count in counts.items() if count]
+    stopped = f"stopped by its budget of {run.stopped}" if run.stopped else ""
+    return ", ".join(filter(None, [*parts, stopped])) or "ended without a report of any test"

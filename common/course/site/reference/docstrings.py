@@ -128,7 +128,7 @@ class Writer:
         except NameResolutionError:
             path = first
         place = self.package.place(f"{path}.{rest}" if rest else path)
-        if place is None or place.endswith(f"#{subject.name}"):
+        if place is None or place.endswith(f"#{subject.path}"):
             return None
         if "#" not in place and not rest:  # a bare word is no module, though one may be called so
             return None

@@ -30,9 +30,9 @@ class Package:
         for name, module in self.modules.items():
             found.setdefault(name, page_path(name))
             for entry in (*functions(module), *classes(module), *constants(module)):
-                found[entry.path] = f"{page_path(name)}#{entry.name}"
+                found[entry.path] = f"{page_path(name)}#{entry.path}"
                 for part in methods(entry) if isinstance(entry, Class) else ():
-                    found[part.path] = f"{page_path(name)}#{entry.name}.{part.name}"
+                    found[part.path] = f"{page_path(name)}#{part.path}"
         return found
 
     def place(self, name: str) -> str | None:

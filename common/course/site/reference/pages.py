@@ -157,7 +157,7 @@ class ModulePage:
         place = self.package.place(name)
         return None if place is None else relative(self.path, place)
 
-    def piece(self, subject: Object, kind: str, prefix: str = "") -> Piece:
+    def piece(self, subject: Object, kind: str) -> Piece:
         """A function, method or property."""
         text = self.writer.html(subject)
         base = None if subject.docstring else reading.overridden(subject)
@@ -167,7 +167,7 @@ class ModulePage:
             )
         return Piece(
             subject.name,
-            prefix + subject.name,
+            subject.path,
             kind,
             signature(subject, self.link),
             text,
@@ -180,7 +180,7 @@ class ModulePage:
         for each in reading.methods(entry):
             labels = each.labels & {"property", "cached", "classmethod", "staticmethod"}
             kind = "property" if "property" in labels else " ".join(sorted(labels)) or "method"
-            inner.append(self.piece(each, kind, f"{entry.name}."))
+            inner.append(self.piece(each, kind))
         bases = Markup(", ").join(expression(base, self.link) for base in entry.bases)
         shown = self.piece(entry, "class")
         return Piece(**vars(shown) | {"bases": bases, "pieces": tuple(inner)})
@@ -193,5 +193,5 @@ class ModulePage:
             shown += " = " + value
         place = f"{source_path(self.module.path)}#L{subject.lineno}"
         return Piece(
-            subject.name, subject.name, "constant", shown, self.writer.html(subject), place
+            subject.name, subject.path, "constant", shown, self.writer.html(subject), place
         )
