@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from common.data.drawings import DRAWING_INFOS
 from common.data.embedded import DENSITY_INFOS, DIGIT_NAMES, DIGITS, SHAPES, THREE_SPLITS
 from common.data.registry import DatasetInfo, RemoteFile
 from common.data.sequences import SEQUENCE_INFOS, TINY_SHAKESPEARE
@@ -234,6 +235,7 @@ CATALOGUE: dict[str, DatasetInfo] = {
         KMNIST,
         CIFAR10,
         BINARIZED_MNIST,
+        *DRAWING_INFOS,
         *SEQUENCE_INFOS,
         *UCI_INFOS,
     )

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -28,6 +28,7 @@ class Split:
         factors: (N, F) int64 indices of the generative factors, or None.
         lengths: (N,) int64 steps of each sequence, the first of x; the rest is padding. None where
             every example is whole.
+        texts: what each example is called, such as {"name": N strings, "keywords": N strings}.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Split:
     preprocess: Preprocess | None = None
     factors: Tensor | None = None
     lengths: Tensor | None = None
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -75,7 +77,9 @@ class Split:
 
     def subset(self, index: Tensor | slice) -> "Split":
         """The same split with these rows only, for a quick look or a smaller evaluation."""
-        return self._map(lambda tensor: tensor[index])
+        rows = torch.arange(len(self))[index].tolist()
+        texts = {name: tuple(text[row] for row in rows) for name, text in self.texts.items()}
+        return replace(self._map(lambda tensor: tensor[index]), texts=texts)
 
     def to(self, device: torch.device | str) -> "Split":
         """The split with its tensors on a device; batches are then made there."""
@@ -175,6 +179,8 @@ class Dataset:
                     array = tensor.cpu().contiguous().numpy()
                     digest.update(f"{name} {part} {array.dtype} {array.shape}\n".encode())
                     digest.update(array.data)
+            for name_of_text, text in sorted(split.texts.items()):
+                digest.update("\0".join((name, name_of_text, *text)).encode())
         return digest.hexdigest()
 
     def join(self, *names: str) -> Split:
@@ -190,6 +196,7 @@ class Dataset:
             self.preprocess,
             _cat([part.factors for part in parts]),
             _cat([part.lengths for part in parts]),
+            {name: sum((part.texts[name] for part in parts), ()) for name in parts[0].texts},
         )
 
     def windows(self, length: int, *, given: int = 1) -> "Dataset":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from common.data import music, speech, tables, text
+from common.data import emoji, music, omniglot, speech, tables, text
 from common.data.archives import read_splits
 from common.data.dataset import Split
 from common.data.registry import DatasetInfo
@@ -14,6 +14,8 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(
         ("jsb_chorales", "jsb_chorales_eighth", "jsb_chorales_sixteenth"), music.read_rolls
     ),
+    **dict.fromkeys(("emoji", "emoji_noto"), emoji.read_emoji),
+    **dict.fromkeys(("omniglot", "omniglot_28"), omniglot.read_omniglot),
     "names": text.read_names,
     "fsdd": speech.read_recordings,
     **dict.fromkeys(("protein", "parkinsons", "wine"), tables.read_table),

@@ -79,6 +79,8 @@ NUM_LEVELS: dict[str, int | None] = {
     "kmnist": 256,
     "cifar10": 256,
     "binarized_mnist": 2,
+    **dict.fromkeys(("emoji", "emoji_noto", "omniglot_28"), 256),
+    "omniglot": 2,
     "tiny_shakespeare": 65,
     "shakespeare_excerpt": 65,
     "names": 27,

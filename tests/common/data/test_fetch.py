@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from common.data import DataError, download, load
+from common.data import DataError, download, get_info, load
 from common.data.fetch import fetch, public_addresses, state
 from common.data.mirror import find_mirror
 
@@ -211,3 +211,8 @@ def test_the_addresses_of_torchvision_are_used_for_its_sets():
         for file, urls in zip(form, addresses, strict=True):
             assert urls
             assert all(u.startswith("http") and u.endswith(Path(file.path).name) for u in urls)
+
+
+def test_a_file_without_a_public_address_says_where_it_comes_from():
+    with pytest.raises(DataError, match=r"recordings\.zip has no public address; it was made from"):
+        fetch(get_info("fsdd"))

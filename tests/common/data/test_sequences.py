@@ -191,7 +191,7 @@ def test_the_first_examples_have_the_first_lengths():
 def test_the_error_of_nats_a_step_is_that_of_drawing_sequences():
     """Against the spread of the number over many splits, which the formula is to foresee."""
     values, errors = [], []
-    for seed in range(200):
+    for seed in range(100):
         found = evaluate(Coin(), ragged(seed=seed), metrics=["nll_nats_per_step"])
         values.append(found["nll_nats_per_step"].value)
         errors.append(found["nll_nats_per_step"].standard_error)
