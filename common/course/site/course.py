@@ -11,7 +11,7 @@ from common.course.documents import read_text
 from common.course.site.entries import Entry
 from common.course.site.links import Links
 from common.course.site.pages import Page, Site
-from common.course.site.rendering import Fragment, render_markdown
+from common.course.site.rendering import render_markdown
 from common.course.state import ProjectState, course_states
 
 PATH, GUIDE = "course.html", "CONTRIBUTING.md"
@@ -105,11 +105,10 @@ def pages(site: Site, links: Links) -> Iterator[Page]:
         },
     )
     for source, target in DOCUMENTS.items():
-        shown = document(site, links, source, target, top=1)
-        if shown is not None:
-            title = title_of(site, source)
+        if title := title_of(site, source):
+            html = document(site, links, source, target, is_whole=True)
             yield Page(
-                target, title, section=PATH, template="document.html", context={"html": shown}
+                target, title, section=PATH, template="document.html", context={"html": html}
             )
 
 
@@ -136,13 +135,17 @@ def title_of(site: Site, source: str) -> str:
     return first.removeprefix("# ").strip() if first.startswith("# ") else ""
 
 
-def document(site: Site, links: Links, source: str, target: str, *, top: int = 2) -> Markup | None:
-    """A document of the tree as HTML; None where there is none."""
+def document(
+    site: Site, links: Links, source: str, target: str, *, is_whole: bool = False
+) -> Markup | None:
+    """A document of the tree as HTML; None where there is none.
+
+    `is_whole`: its title is the page's and left out here; else the title is a section's.
+    """
     path = site.root / source
     if not path.is_file():
         return None
-    base = source.rpartition("/")[0]
-    shown: Fragment = render_markdown(
-        read_text(path), links.place(target, base, prefix="guide", top=top)
-    )
-    return Markup(shown.html)
+    text = read_text(path)
+    text = text.partition("\n")[2] if is_whole else text
+    place = links.place(target, source.rpartition("/")[0], prefix="guide", top=1 if is_whole else 2)
+    return Markup(render_markdown(text, place).html)
