@@ -130,6 +130,15 @@ def project_unit(site: Site, entry: Entry, links: Links) -> Unit:
     return Unit(slug, inputs, facts, lambda asked: project.pages(site, entry, asked))
 
 
+def law_inputs(site: Site) -> list[Path]:
+    """What the page of the laws reads: laws, what they test, and the record of their last run."""
+    root = site.root
+    inputs = [path for name in ("common", "tests/laws") for path in (root / name).rglob("*.py")]
+    for entry in site.entries:
+        inputs += [entry.project.folder / "project.toml", *entry.project.folder.glob("*.py")]
+    return [path for path in [*inputs, root / RECORD] if path.is_file() and not path.is_symlink()]
+
+
 def make(
     unit: Unit, site: Site, links: Links, environment: jinja2.Environment, out: Path
 ) -> Record:
