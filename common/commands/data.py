@@ -10,6 +10,7 @@ address with the same layout, is asked before the public addresses.
 """
 
 import json
+import textwrap
 from argparse import ArgumentParser, Namespace
 
 
@@ -50,16 +51,41 @@ def _list(args: Namespace) -> int:
         "absent": "not fetched",
     }
     for name, info in CATALOGUE.items():
-        size = " / ".join(f"{n:,}" for n in info.splits.values())
-        shape = "x".join(map(str, info.shape))
-        levels = f"{info.num_levels} levels" if info.num_levels else "continuous"
-        print(f"{name:<16} {shape:<8} {levels:<11} {size:<24} {words[states[name]]}")
-        print(f"{'':<16} {info.title}")
+        sizes = " / ".join(f"{n:,}" for n in info.splits.values())
+        print(f"{name:<22} {_shape(info):<9} {_levels(info):<12} {sizes}")
+        print(_wrapped(f"  {words[states[name]]:<14}", info.title))
     print(f"\nsets live in {data_root()}; {where}")
     absent = [name for name, value in states.items() if value in ("absent", "incomplete")]
-    fetch = f"`dgm data fetch {absent[0]}` brings a set here; " if absent else ""
-    print(f"next: {fetch}`dgm data info mnist` tells more.")
+    if absent:
+        print(f"next: `dgm data fetch {absent[0]}` brings a set here;")
+    print(f"{'     ' if absent else 'next:'} `dgm data info mnist` tells more.")
     return 0
+
+
+def _shape(info) -> str:
+    """Shape of an example; the first number of a sequence is the longest."""
+    if not info.shape:
+        return "text"
+    shape = "x".join(map(str, info.shape))
+    return f"<={shape}" if info.is_sequence else shape
+
+
+def _levels(info) -> str:
+    if info.num_levels is None:
+        return "continuous"
+    return f"{info.num_levels} {'symbols' if info.vocabulary else 'levels'}"
+
+
+def _wrapped(head: str, text: str) -> str:
+    """The text behind a head, in lines of 79 columns; names and addresses stay whole."""
+    return textwrap.fill(
+        text,
+        79,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _mirror() -> tuple:
@@ -81,6 +107,8 @@ def _summary(info) -> dict:
         "shape": list(info.shape),
         "splits": info.splits,
         "num_levels": info.num_levels,
+        "is_sequence": info.is_sequence,
+        "vocabulary": list(info.vocabulary),
         "num_classes": info.num_classes,
         "class_names": list(info.class_names),
         "factors": {name: list(values) for name, values in info.factors.items()},
@@ -109,7 +137,8 @@ def _info(args: Namespace) -> int:
     levels = f"integers 0..{info.num_levels - 1}" if info.num_levels else "continuous"
     lines = [
         ("name", f"{info.name}: {info.title}"),
-        ("example", f"{'x'.join(map(str, info.shape))}, {levels}"),
+        ("example", f"{_shape(info)}, {levels}"),
+        ("symbols", " ".join(repr(c)[1:-1] for c in info.vocabulary if not c.isspace())),
         ("splits", ", ".join(f"{name} {size:,}" for name, size in info.splits.items())),
         (
             "labels",
@@ -120,12 +149,12 @@ def _info(args: Namespace) -> int:
         ("cite", info.citation),
         ("source", info.source),
         ("notes", info.notes),
-        ("checksum", f"sha256 {info.checksum} of the tensors" if info.checksum else ""),
+        ("checksum", f"sha256 of the tensors {info.checksum}" if info.checksum else ""),
         ("state", now),
     ]
     for key, value in lines:
         if value:
-            print(f"{key:<9} {value}")
+            print(_wrapped(f"{key:<9} ", value))
     for file in files:
         algorithm = "sha256" if file["sha256"] else "md5"
         print(f"{'file':<9} {file['path']}\n{'':<9} {algorithm} {file[algorithm]}")

@@ -22,17 +22,27 @@ def test_list_names_every_set_and_its_state(toy, tmp_path, capsys):
     assert rows["shapes"]["factors"]["shape"] == ["square", "ellipse", "triangle"]
 
 
+def test_the_list_fits_a_terminal_and_tells_sequences_and_text(capsys):
+    assert main(["data", "list"]) == 0
+    lines = capsys.readouterr().out.partition("\nsets live in")[0].split("\n")
+    assert max(map(len, lines)) < 80
+    rows = {line.split()[0]: line.split() for line in lines if line[:1].strip()}
+    assert rows["jsb_chorales"][1:4] == ["<=160x88", "2", "levels"]
+    assert rows["tiny_shakespeare"][1:4] == ["text", "65", "symbols"]
+    assert rows["wine"][1:3] == ["12", "continuous"]
+
+
 def test_list_works_when_the_mirror_is_gone(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("DGM_MIRROR", str(tmp_path / "gone"))
     assert main(["data", "list"]) == 0
     assert "cannot be reached" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["digits", "ring", "mnist", "binarized_mnist"])
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_info_says_what_a_set_is(name, capsys):
     info = CATALOGUE[name]
     assert main(["data", "info", name]) == 0
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
     for expected in (info.title, info.licence, info.citation, "next: "):
         assert expected in text
     assert main(["data", "info", name, "--json"]) == 0
