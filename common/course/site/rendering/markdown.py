@@ -101,6 +101,13 @@ def picture_html(path: str, alternative: str, width: int = 0, height: int = 0) -
     return f'<img src="{escape(path)}" alt="{escape(unescape(alternative))}"{size}>'
 
 
+def is_dense(text: str) -> bool:
+    """Whether a text is so full of opening marks that the parser, which tries each, would never end."""
+    if max(text.count(r"\begin"), text.count(r"\\["), text.count(r"\\(")) > 500:
+        return True
+    return any(paragraph.count("[") > 3000 for paragraph in re.split(r"\n[ \t]*\n", text))
+
+
 class Document:
     """One document while it is rendered: its place, its pictures, its headings."""
 
@@ -108,6 +115,8 @@ class Document:
         self.place = place
         self.pictures = Pictures(place.media)
         self.headings: list[Heading] = []
+        self.anchors: dict[str, int] = {}  # of headings, and how often each was numbered
+        self.identities: set[str] = set()
         self.addresses: set[str] = set()  # what links and pictures lead to, after sanitising
         self.renderer = Renderer(self)
         self.parser = Markdown(
@@ -125,11 +134,10 @@ class Document:
         """The id of a new heading, without the prefix that sanitising puts before it."""
         text = unescape(re.sub(r"<[^>]*>", "", html)).strip()
         anchor = name = slug(text)[:100]
-        taken = {heading.id for heading in self.headings}
-        number = 0
-        while f"{self.place.prefix}-{anchor}" in taken:
-            number += 1
-            anchor = f"{name}-{number}"
+        while anchor in self.anchors:
+            self.anchors[name] += 1
+            anchor = f"{name}-{self.anchors[name]}"
+        self.anchors[anchor] = 0
         self.headings.append(Heading(level, f"{self.place.prefix}-{anchor}", text))
         return anchor
 
@@ -137,7 +145,7 @@ class Document:
         """Markdown as safe HTML."""
         self.renderer.attachments = attachments or {}
         try:
-            html = self.parser.parse(text, BlockState())[0]
+            html = code_block(text) if is_dense(text) else self.parser.parse(text, BlockState())[0]
         except RecursionError:
             html = code_block(text)
         return self.safe(code_block(text) if is_too_deep(html) else html)
@@ -148,8 +156,16 @@ class Document:
             html,
             link=self.approved(self.place.link),
             picture=self.approved(self.picture_address),
-            identity=lambda value: f"{self.place.prefix}-{value}",
+            identity=self.identity,
         )
+
+    def identity(self, value: str) -> str | None:
+        """An id of the document as one of the page; the second of two equal ones is dropped."""
+        value = f"{self.place.prefix}-{value}"
+        if value in self.identities:
+            return None
+        self.identities.add(value)
+        return value
 
     def approved(self, change: Change) -> Change:
         """The same change, which remembers its answers."""

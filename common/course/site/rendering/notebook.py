@@ -66,6 +66,7 @@ def exporter() -> Exporter:
     made = Exporter(template_name="basic", default_preprocessors=[])
     made.register_filter("markdown2html", markdown_cell)
     made.register_filter("highlight_code", code_cell)
+    made.register_filter("strip_files_prefix", unchanged)
     made.register_filter("clean_html", unchanged)  # all of the page is sanitised once, at the end
     made.register_filter("filter_data_type", unchanged)  # an output has one form by now
     return made

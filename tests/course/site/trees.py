@@ -1,0 +1,31 @@
+"""Small trees whose site is built for the browser: one that attacks, one that is good."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.course.site import hostile
+from tests.course.tiny_project import PROJECT, make_project
+
+FORGED = "<script>" + hostile.SHOUT.format(999) + '</script>"onload="x'
+
+
+def hostile_tree(root: Path) -> Path:
+    """A tree with the tiny project, which is honest, and one whose every text attacks."""
+    make_project(root)
+    folder = root / "projects" / "hostile"
+    shutil.copytree(root / "projects" / "tiny", folder)
+    table = PROJECT.replace('"tiny"', '"hostile"', 1).replace('"g-01"', '"g-02"')
+    for old in (
+        '"Tiny"',
+        '"A coin for every pixel."',
+        '"Coins"',
+        '"Table 1, first row"',
+        '"test models"',
+    ):
+        table = table.replace(old, json.dumps(f"{old[1:-1]} {FORGED}"))
+    (folder / "project.toml").write_text(table, encoding="utf-8")
+    (folder / "README.md").write_text(hostile.readme(), encoding="utf-8")
+    (folder / "demo.ipynb").write_text(hostile.notebook(), encoding="utf-8")
+    (folder / "model.py").write_text(f'"""</pre>{FORGED}"""\n# \u202e {FORGED}\n', encoding="utf-8")
+    return root
