@@ -1,4 +1,4 @@
-"""Draw samples from a trained model and save them as a picture.
+"""Draw samples from a trained model and save them as a picture, text as text.
 
 dgm sample made
 dgm sample vae --goal dynamic-mnist -n 100 --seed 3 --out vae.png
@@ -16,7 +16,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     source.add_argument("--goal", help="the committed weights of this goal")
     parser.add_argument("-n", type=int, default=64, help="how many samples (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same samples (default: 0)")
-    parser.add_argument("--out", type=Path, help="the PNG file (default: in the run's folder)")
+    parser.add_argument(
+        "--out", type=Path, help="the PNG or text file (default: in the run's folder)"
+    )
     parser.add_argument("--tensor", type=Path, help="also write the samples as safetensors")
 
 
@@ -31,8 +33,8 @@ def run(args: Namespace) -> int:
     trained = find_trained(args.project, args.run, args.goal)
     model, data = trained.load()
     samples = draw(model, args.n, args.seed)
-    path = args.out or trained.folder / "samples.png"
-    save_picture(samples, data, path)
+    path = args.out or trained.folder / ("samples.txt" if data.vocabulary else "samples.png")
+    (save_text if data.vocabulary else save_picture)(samples, data, path)
     if args.tensor:
         save_weights({"samples": samples.contiguous()}, args.tensor)
         print(f"written: {relative(args.tensor)}")
@@ -51,6 +53,15 @@ def draw(model, n: int, seed: int):
         raise UserError(f"a {type(model).__name__} has no sample(); it is not a sampler.")
     with torch.no_grad():
         return model.sample(n, generator=torch.Generator().manual_seed(seed))
+
+
+def save_text(samples, data, path: Path) -> None:
+    """The samples (N, T) as the strings that their symbols spell, an empty line between them."""
+    from common.data import decode
+    from common.files import write_text
+
+    strings = [decode(sample, data.vocabulary).strip("\n") for sample in samples]
+    write_text(path, "\n\n".join(strings) + "\n")
 
 
 def save_picture(samples, data, path: Path) -> None:

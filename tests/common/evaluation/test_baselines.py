@@ -1,11 +1,20 @@
 """The number beside ours is itself right."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from common.data import Compose, Scale, StaticBinarisation, UniformDequantisation, load
+from common.data import (
+    Compose,
+    Dataset,
+    Scale,
+    Split,
+    StaticBinarisation,
+    UniformDequantisation,
+    load,
+)
 from common.evaluation import baseline
 from common.evaluation.baselines import bernoulli_nll, gaussian_nll
 
@@ -49,3 +58,26 @@ def test_the_floor_of_an_exact_density_is_its_entropy():
     fresh = density.sample(200_000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     entropy = -density.log_prob(fresh).mean().item()
     assert found.value == pytest.approx(entropy, abs=4 * found.standard_error)
+
+
+def test_text_has_the_frequencies_of_its_symbols():
+    """By hand: nats of each validation character but the given ones, at Laplace's frequencies."""
+    data = load("shakespeare_excerpt").windows(20, given=1)
+    found = baseline(data, "valid")
+    train, valid = data.origin.train.x, data.origin.valid.x[1:]
+    valid = valid[: len(valid) // 20 * 20]
+    counts = torch.stack([(train == symbol).sum() for symbol in range(65)]) + 1.0
+    wanted = -(counts / counts.sum()).log()[valid].mean().item()
+    assert found.value == pytest.approx(wanted, rel=1e-5)
+    assert (found.unit, found.n) == ("nats/step", len(valid) // 20)
+    assert 3.0 < found.value < 3.6
+
+
+def test_padding_is_no_symbol():
+    info = replace(
+        load("shakespeare_excerpt").info, vocabulary=("a", "b"), shape=(3,), num_levels=2
+    )
+    x, lengths = torch.tensor([[1, 1, 0], [1, 0, 0]]), torch.tensor([2, 1])
+    splits = {name: Split(name, x, lengths=lengths) for name in ("train", "valid")}
+    found = baseline(Dataset(info, splits), "valid")
+    assert found.value == pytest.approx(-math.log(4 / 5))  # b three times, and one more of each
