@@ -13,7 +13,12 @@ class Density(Protocol):
     """A normalised density or mass of the data space that the model was given."""
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """(B,) natural logarithm of the density or mass at x (B, *event), in nats."""
+        """(B,) natural logarithm of the density or mass at x (B, *event), in nats.
+
+        Where the data are padded sequences (`Split.lengths`) it is also given `lengths`, (B,)
+        int64: of row b the first lengths[b] steps count, and nothing after them. So are `elbo` and
+        `log_weights`. Where `Dataset.given` steps are context, it is that of the steps after them.
+        """
 
 
 @runtime_checkable

@@ -26,7 +26,8 @@ class Loop:
     Attributes:
         step: steps this loop has finished.
         index: (B,) int64, the rows of the split in this process's current batch, so that
-            `split.y[loop.index]` are its labels; all of them in a row if a step has several batches.
+            `split.y[loop.index]` are its labels and `split.lengths[loop.index]` the steps of its
+            sequences; all of them in a row if a step has several batches.
         history: the validations so far, as (step, value).
         best_value: the lowest value among them, or None.
         ended: why the loop is over ("" while it is not).

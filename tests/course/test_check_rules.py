@@ -253,6 +253,10 @@ def test_other_weights_than_measured_are_an_error(folder):
         ({"metric": "classifier_accuracy", "unit": "", "value": 1.2}, "numbers.range"),
         ({"metric": "fid", "unit": "", "value": -3.0}, "numbers.range"),
         ({"dataset": "mnist", "protocol": "StaticBinarisation()", "value": -1.0}, "numbers.range"),
+        (
+            {"metric": "nll_nats_per_step", "unit": "nats/step", "dataset": "names", "value": -0.1},
+            "numbers.range",
+        ),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(folder, changes, code):

@@ -24,6 +24,12 @@ def test_data_sets_and_their_levels_are_those_of_the_catalogue():
     assert levels == vocabulary.NUM_LEVELS
 
 
+def test_the_sets_of_symbols_are_those_of_the_catalogue():
+    """Text, and voices, whose levels are pitches: sequences of more than on and off."""
+    symbols = {name for name, i in CATALOGUE.items() if i.is_sequence and (i.num_levels or 0) > 2}
+    assert set(vocabulary.SYMBOLS) == symbols
+
+
 def test_every_exact_density_has_its_entropy():
     exact = {name for name, density in DENSITIES.items() if density.has_log_prob}
     assert set(vocabulary.ENTROPY_NATS) == exact

@@ -10,12 +10,13 @@ from typing import Any
 
 from common import json_lines, notebooks, schema
 from common.course.checks import Context
-from common.course.checks.vocabulary import ENTROPY_NATS, LIKELIHOODS, METRICS, NUM_LEVELS
+from common.course.checks.vocabulary import ENTROPY_NATS, LIKELIHOODS, METRICS, NUM_LEVELS, SYMBOLS
 from common.course.problems import Problem
 from common.projects import Goal
 from common.results import Result, parse_result
 
 BY_HAND = "results are written by `dgm reproduce`, never by hand"
+UNNORMALISED = "look for a sign, or a mass that is not normalised"
 SLACK = 4.0  # standard errors that an estimate may lie beyond what is possible
 MOST_EXAMPLES = 10**8  # no test split is larger
 EQUALS = r"(?:\s*[:=]\s*|\s+(?:of|is|was)\s+)"
@@ -184,7 +185,10 @@ def likelihood_faults(result: Result) -> Faults:
     is_binary = NUM_LEVELS.get(result.dataset) == 2 or "Binarisation" in result.protocol
     if is_binary and result.value < 0:
         message = f"{result.metric} is {result.value:g}: binary data have no probability over 1"
-        yield "value", "range", message, "look for a sign, or a mass that is not normalised"
+        yield "value", "range", message, UNNORMALISED
+    if result.dataset in SYMBOLS and result.value < 0:
+        message = f"{result.metric} is {result.value:g}: symbols have no probability over 1"
+        yield "value", "range", message, UNNORMALISED
     entropy = ENTROPY_NATS.get(result.dataset)
     error = SLACK * (result.standard_error or 0.0)
     is_raw = "no preprocessing" in result.protocol

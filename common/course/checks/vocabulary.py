@@ -92,6 +92,11 @@ NUM_LEVELS: dict[str, int | None] = {
     **dict.fromkeys(("moons", "swiss_roll", "pinwheel", "checkerboard")),
 }
 
+SYMBOLS = (  # sets whose values are symbols: a likelihood of them is a probability
+    *("tiny_shakespeare", "shakespeare_excerpt", "names"),
+    *("jsb_voices", "jsb_voices_eighth", "jsb_voices_sixteenth"),
+)
+
 ENTROPY_NATS = {
     # E[-log p] of the exact densities: no model's likelihood can be better, rounded down
     "ring": 1.6981,
