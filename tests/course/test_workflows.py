@@ -24,6 +24,9 @@ FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
 PIN = re.compile(r"^actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 PULL = yaml.safe_load((FOLDER / "pull-request.yml").read_text())
+SITE = yaml.safe_load((FOLDER / "site.yml").read_text())
+READ = {"contents": "read"}
+RIGHTS = {("site.yml", "deploy"): {"pages": "write", "id-token": "write"}}  # where they are others
 
 
 def jobs_of(path):
@@ -41,7 +44,7 @@ class TestEachWorkflow:
         assert "secrets" not in path.read_text()
         for name, job in table["jobs"].items():
             assert job["timeout-minutes"], name
-            assert job["permissions"] == {"contents": "read"}, name
+            assert job["permissions"] == RIGHTS.get((path.name, name), READ), name
 
     def test_actions_are_pinned_and_leave_no_credentials(self, path):
         used = re.findall(r"uses: (.*)", path.read_text())
@@ -76,6 +79,18 @@ def test_the_gate_needs_every_other_job_and_always_answers():
     assert gate["if"] == "always()"
 
 
+def test_who_may_write_pages_runs_nothing_of_the_tree():
+    (step,) = SITE["jobs"]["deploy"]["steps"]
+    assert step["uses"].startswith("actions/deploy-pages@")
+    assert "run" not in step
+    condition = SITE["jobs"]["deploy"]["if"]
+    assert condition == "github.ref == 'refs/heads/main' && !github.event.repository.private"
+    assert set(SITE[True]) == {"push", "workflow_dispatch"}  # `on`, which YAML reads as yes
+    assert SITE[True]["push"] == {"branches": ["main"]}
+    for step in SITE["jobs"]["build"]["steps"]:
+        assert "cache" not in step.get("with", {})  # which a pull request could have filled
+
+
 def test_owners_are_the_instructors():
     text = (ROOT / ".github" / "CODEOWNERS").read_text()
     cycle = read(ROOT / "reviews" / "cycle.toml", Cycle)
@@ -96,17 +111,24 @@ def origin(tmp_path_factory):
     return Course(root)
 
 
+INSTALLED = {"make checker", "make install"}  # .venv stands for what they install
+
+
 class Runner:
     """A clone at main in which steps are run as the server would run them."""
 
-    def __init__(self, origin, head: str, author: str, folder):
+    def __init__(self, origin, head: str, author: str, folder, workflow=PULL):
         self.folder, self.results, self.said = folder, {}, ""
+        self.workflow = workflow
         run_git(origin.root, "update-ref", "refs/pull/7/head", head)
         run_git(folder.parent, "clone", "-q", str(origin.root), str(folder))
         dgm = folder / ".venv" / "bin" / "dgm"
         dgm.parent.mkdir(parents=True)
         dgm.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m common.cli "$@"\n')
         dgm.chmod(0o755)
+        python = dgm.with_name("python")
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "$@"\n')
+        python.chmod(0o755)
         pull = "github.event.pull_request."
         self.known = {
             f"{pull}base.sha": run_git(folder, "rev-parse", "main").strip(),
@@ -114,18 +136,26 @@ class Runner:
             f"{pull}number": "7",
             f"{pull}user.login": author,
             "github.token": "",
+            "github.server_url": "https://github.example",
+            "github.repository": "ada/course",
+            "github.sha": head,
         }
+        default = "https://{0}.github.io/{1}"
+        names = "github.repository_owner, github.event.repository.name"
+        self.known[f"vars.SITE_ADDRESS || format({default!r}, {names})"] = default.format(
+            "ada", "course"
+        )
 
     def job(self, name: str) -> str:
         """Run a job; its result, and what it gave to others."""
         told = self.folder.parent / f"{name}.out"
         summary = self.folder.parent / f"{name}.md"
         result = "success"
-        for step in PULL["jobs"][name]["steps"]:
+        for step in self.workflow["jobs"][name]["steps"]:
             line = step.get("run", "")
-            if not line or line == "make checker":  # .venv stands for what it installs
+            if not line or line in INSTALLED:
                 continue
-            table = PULL["env"] | step.get("env", {})
+            table = self.workflow["env"] | step.get("env", {})
             env = {key: self.filled(value) for key, value in table.items()}
             env |= {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(told)}
             env |= {"GITHUB_STEP_SUMMARY": str(summary), "PYTHONPATH": str(ROOT)}
@@ -199,3 +229,20 @@ def test_a_hostile_author_is_only_a_text(origin, tmp_path, author):
     runner = Runner(origin, head, author, tmp_path / "clone")
     assert runner.job("guard") == "failure"
     assert list(tmp_path.rglob("pwned")) == []
+
+
+def test_the_site_of_a_merge_is_built_and_looked_at(origin, tmp_path):
+    readme = (origin.root / "projects/tiny/README.md").read_bytes() + b"\nOnce more.\n"
+    test = b"def test_of_the_site():\n    assert open('build/site/index.html').read()\n"
+    head = origin.commit({"projects/tiny/README.md": readme, "tests/course/site/test_x.py": test})
+    runner = Runner(origin, head, "p-01", tmp_path / "clone", SITE)
+    run_git(runner.folder, "fetch", "-q", "origin", head)
+    run_git(runner.folder, "checkout", "-q", "--detach", head)
+    assert runner.job("build") == "success", runner.said
+    assert "1 passed" in runner.said
+    site = runner.folder / "build" / "site"
+    assert 'href="https://ada.github.io/course/feed.xml"' in (site / "feed.xml").read_text()
+    assert "Once more." in (site / "projects/tiny/index.html").read_text()
+    picture = "https://ada.github.io/course/cards/site.png"
+    assert f'<meta property="og:image" content="{picture}">' in (site / "laws.html").read_text()
+    assert (site / "cards/site.png").is_file()
