@@ -69,9 +69,8 @@ def build(args: Namespace, root, out) -> int:
         root, out, address=web(args.address), repository=web(args.repository), only=args.only
     )
     seconds = time.perf_counter() - start
-    projects = [name for name in done.made if "." not in name]  # which names of other parts have
-    others = len(done.made) - len(projects)
-    print(wrapped(f"made: {', '.join(projects) or 'no project'}; {others} other parts"))
+    others = sum(not part.slug for part in done.made)
+    print(wrapped(f"made: {', '.join(done.projects) or 'no project'}; {others} shared parts"))
     print(f"unchanged: {len(done.kept)} parts")
     print(f"{done.num_pages} pages in {done.num_files} files, {seconds:.1f} s")
     print(f"next: open {args.out}/index.html in a browser, or run dgm site serve")

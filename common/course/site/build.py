@@ -1,26 +1,26 @@
 """The builder: every part's pages through the templates into one folder.
 
-What belongs to one project, or needs only some files, is a unit that is made again only when one of
-its inputs has changed (cache.py). The pages that know all projects are made each time.
+What needs only some files is a part (parts.py) that is made again only when one of them has changed
+(cache.py). The pages that know all projects are made each time.
 """
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from common.course.records import read_assignments, read_frozen
 from common.course.site import cache, cards, comparisons, course, feeds, gallery, project, search
 from common.course.site.cache import Record
-from common.course.site.entries import Entry, find_entries
+from common.course.site.entries import find_entries
 from common.course.site.laws import page as laws
 from common.course.site.laws.record import RECORD
 from common.course.site.links import Links
 from common.course.site.pages import NAME, NAVIGATION, TEMPLATES, File, Page, Site
+from common.course.site.parts import Part
 from common.course.site.reference import pages as reference
 from common.course.site.rendering import highlight
 from common.course.site.rendering.highlight import stylesheet
@@ -31,23 +31,18 @@ MARKER = ".dgm-site"  # stands in a folder that a site was built in, and may be 
 
 
 @dataclass(frozen=True)
-class Unit:
-    """A part that is made from these files and facts and from nothing else."""
-
-    name: str
-    inputs: Sequence[Path]
-    facts: Sequence[object]
-    pages: Callable[[Links], Iterable[Page | File]]
-
-
-@dataclass(frozen=True)
 class Built:
-    """What a build did: the units that were made and those that stayed, and the number of files."""
+    """What a build did: the parts that were made and those that stayed, and the number of files."""
 
-    made: tuple[str, ...]
-    kept: tuple[str, ...]
+    made: tuple[Part, ...]
+    kept: tuple[Part, ...]
     num_files: int
     num_pages: int
+
+    @property
+    def projects(self) -> list[str]:
+        """The projects of which something was made."""
+        return list(dict.fromkeys(part.slug for part in self.made if part.slug))
 
 
 def shared_pages(site: Site, links: Links) -> Iterator[Page | File]:
@@ -58,13 +53,13 @@ def shared_pages(site: Site, links: Links) -> Iterator[Page | File]:
     yield from feeds.pages(site)
 
 
-def units(site: Site, links: Links) -> Iterator[Unit]:
+def parts(site: Site, links: Links) -> Iterator[Part]:
     """The parts that are kept between builds: the projects, and what reads only some files."""
     for entry in site.entries:
-        yield project_unit(site, entry, links)
-    yield Unit("laws.pages", law_inputs(site), (), lambda asked: laws.pages(site))
-    for part in (*reference.parts(site), *cards.parts(site)):
-        yield Unit(part.name, part.inputs, (site.address,), lambda asked, part=part: part.pages())
+        yield from project.parts(site, entry, links)
+    yield Part("laws.pages", law_inputs(site), lambda: laws.pages(site), (site.address,))
+    yield from reference.parts(site)
+    yield from cards.parts(site)
 
 
 def build(
@@ -84,21 +79,21 @@ def build(
     records_folder = record_folder(root, out)
     environment = templates()
     made, kept, records = [], [], []
-    for unit in units(site, links):
-        path = records_folder / f"{unit.name}.json"
+    for part in parts(site, links):
+        path = records_folder / f"{part.name}.json"
         record = cache.read_record(path)
-        is_asked = not only or unit.name in only
-        if record and (not is_asked or stands(record, unit, links, out)):
-            kept.append(unit.name)
+        is_asked = not only or part.slug in only
+        if record and (not is_asked or stands(record, part, out)):
+            kept.append(part)
         elif is_asked:
-            record = make(unit, site, links.fresh(), environment, out)
+            record = make(part, site, environment, out)
             cache.write_record(path, record)
-            made.append(unit.name)
+            made.append(part)
         records += [record] if record else []
     written = {name for record in records for name in record.files}
     documents = [document for record in records for document in record.search]
-    for part in [*shared_pages(site, links), search.index(documents), *static_files()]:
-        file = rendered(site, part, environment)
+    for page in [*shared_pages(site, links), search.index(documents), *static_files()]:
+        file = rendered(site, page, environment)
         put(out, file)
         written.add(file.path)
     if not only:
@@ -107,61 +102,42 @@ def build(
     return Built(tuple(made), tuple(kept), len(written), num_pages)
 
 
-def project_unit(site: Site, entry: Entry, links: Links) -> Unit:
-    """The pages of one project, and everything that they say."""
-    folder, slug = entry.project.folder, entry.slug
-    reviews = site.root / "reviews" / slug
-    inputs = [folder / name for name in links.files[slug]]
-    inputs += [p for p in reviews.glob("*") if p.is_file() and not p.is_symlink()]
-    inputs += [p for p in [site.root / "CITATION.cff"] if p.is_file()]
-    frozen = [version for version in read_frozen(site.root).version if version.slug == slug]
-    others = [
-        site.by_slug[other].project.title
-        for other in entry.project.builds_on
-        if other in site.by_slug
-    ]
-    facts = [
-        site.address,
-        site.repository,
-        read_assignments(site.root).reviewers(slug),
-        frozen,
-        others,
-    ]
-    return Unit(slug, inputs, facts, lambda asked: project.pages(site, entry, asked))
-
-
-def law_inputs(site: Site) -> list[Path]:
+def law_inputs(site: Site) -> tuple[Path, ...]:
     """What the page of the laws reads: laws, what they test, and the record of their last run."""
     root = site.root
     inputs = [path for name in ("common", "tests/laws") for path in (root / name).rglob("*.py")]
     for entry in site.entries:
         inputs += [entry.project.folder / "project.toml", *entry.project.folder.glob("*.py")]
-    return [path for path in [*inputs, root / RECORD] if path.is_file() and not path.is_symlink()]
+    inputs.append(root / RECORD)
+    return tuple(path for path in inputs if path.is_file() and not path.is_symlink())
 
 
-def make(
-    unit: Unit, site: Site, links: Links, environment: jinja2.Environment, out: Path
-) -> Record:
-    """Write a unit's files; returns the record of them."""
+def make(part: Part, site: Site, environment: jinja2.Environment, out: Path) -> Record:
+    """Write a part's files; returns the record of them."""
     files, documents = [], []
-    for part in unit.pages(links):
-        file = rendered(site, part, environment)
+    for page in part.pages():
+        file = rendered(site, page, environment)
         put(out, file)
         files.append(file.path)
-        if isinstance(part, Page) and part.searched:
-            title = part.context["entry"].project.title
-            documents += search.sections(unit.name, title, part.path, part.searched)
-    key = cache.content_key(unit.inputs, unit.facts)
-    return Record(key, tuple(files), links.asked, tuple(documents))
+        if isinstance(page, Page) and page.searched:
+            title = page.context["entry"].project.title
+            documents += search.sections(part.slug, title, page.path, page.searched)
+    asked = part.links.asked if part.links else {}
+    return Record(key_of(part), tuple(files), asked, tuple(documents))
 
 
-def stands(record: Record, unit: Unit, links: Links, out: Path) -> bool:
-    """Whether what was made of a unit is what would be made now."""
+def stands(record: Record, part: Part, out: Path) -> bool:
+    """Whether what was made of a part is what would be made now."""
     return (
-        record.key == cache.content_key(unit.inputs, unit.facts)
-        and links.still_lead(record.links)
+        record.key == key_of(part)
+        and (part.links is None or part.links.still_lead(record.links))
         and all((out / name).is_file() for name in record.files)
     )
+
+
+def key_of(part: Part) -> str:
+    """The hash of what a part is made from."""
+    return cache.content_key(part.inputs, part.facts)
 
 
 def templates() -> jinja2.Environment:

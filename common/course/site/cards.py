@@ -34,10 +34,13 @@ def card_path(entry: Entry) -> str:
 def parts(site: Site) -> Iterator[Part]:
     """The card of each project, made from its files, and the one of all other pages."""
     for entry in site.entries:
-        names = ("project.toml", "README.md", "results/*.json")
+        names = ("project.toml", "results/*.json")
         inputs = [path for name in names for path in sorted(entry.project.folder.glob(name))]
         yield Part(
-            f"card.{entry.slug}", (*inputs, *picture(site, entry)), partial(card, site, entry)
+            f"card.{entry.slug}",
+            (*inputs, *picture(site, entry)),
+            partial(card, site, entry),
+            (entry.picture,),
         )
     shown = site.entries[:6]
     inputs = [path for entry in shown for path in picture(site, entry)]

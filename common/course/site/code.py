@@ -28,22 +28,23 @@ def reading_order(name: str) -> tuple[int, str]:
     return (9 if name.startswith("test_") else 5), name
 
 
-def pages(entry: Entry, files: frozenset[str]) -> Iterator[Page]:
+def path_of(entry: Entry, name: str) -> str:
+    """The page of a file."""
+    return f"{entry.folder}/code/{name}.html"
+
+
+def pages(entry: Entry, names: list[str]) -> Iterator[Page]:
     """A page a file."""
-    names = code_files(entry, files)
     sources = {}
     for name in names:
         try:
             sources[name] = read_text(entry.project.folder / name)
-        except DocumentError:
-            continue
-    listed = [
-        (name, f"{entry.folder}/code/{name}.html", source.count("\n"))
-        for name, source in sources.items()
-    ]
+        except DocumentError as error:
+            sources[name] = f"(not shown: {error})"
+    listed = [(name, path_of(entry, name), source.count("\n")) for name, source in sources.items()]
     for name, source in sources.items():
         yield Page(
-            f"{entry.folder}/code/{name}.html",
+            path_of(entry, name),
             f"{name} · {entry.project.title}",
             render_code(source, name),
             description=f"{name} of {entry.project.title}, with a link to each line.",

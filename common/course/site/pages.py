@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from common.course.records import Assignments, read_assignments
 from common.course.site.entries import Entry
 from common.projects import ROOT
 
@@ -38,6 +39,11 @@ class Site:
     def by_slug(self) -> Mapping[str, Entry]:
         """The projects by slug."""
         return {entry.slug: entry for entry in self.entries}
+
+    @cached_property
+    def assignments(self) -> Assignments:
+        """Who reviews what."""
+        return read_assignments(self.root)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Review, response and verification side by side, finding by finding."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from common.course.records import read_assignments
 from common.course.reviewing.checklist import ITEMS
 from common.course.reviewing.responses import Answer, read_response, response_path
 from common.course.reviewing.reviews import Finding, Review, read_review, review_paths
@@ -58,12 +57,15 @@ class ShownReview:
         return {outcome: said.count(outcome) for outcome in dict.fromkeys(said)}
 
 
-def pages(site: Site, entry: Entry, links: Links) -> Iterator[Page]:
-    """The page of a project's reviews, where an assigned reviewer has written one."""
-    assigned = set(read_assignments(site.root).reviewers(entry.slug))
-    paths = [p for p in review_paths(site.root, entry.slug) if p.stem in assigned]
-    if not paths:
-        return
+def shown_reviews(site: Site, entry: Entry) -> list[str]:
+    """The assigned reviewers of a project who have written a review."""
+    assigned = set(site.assignments.reviewers(entry.slug))
+    return [p.stem for p in review_paths(site.root, entry.slug) if p.stem in assigned]
+
+
+def pages(site: Site, entry: Entry, reviewers: Sequence[str], links: Links) -> Iterator[Page]:
+    """The page of a project's reviews."""
+    paths = [site.root / "reviews" / entry.slug / f"{reviewer}.md" for reviewer in reviewers]
     path = f"{entry.folder}/review.html"
     answers = answers_of(site, entry)
     numbers = itertools.count(1)

@@ -49,11 +49,6 @@ def text_of(root: Path, path: str) -> str:
     return (root / "build" / "site" / path).read_text(encoding="utf-8")
 
 
-def slugs(names) -> set[str]:
-    """The projects among the names of units."""
-    return {name for name in names if "." not in name and "(" not in name}
-
-
 class Page(HTMLParser):
     """What a page refers to, its ids, and the tags in it."""
 
@@ -88,7 +83,7 @@ def test_every_page_is_there(built):
         assert {"index.html", "notebook.html", "code/model.py.html", "figures/samples.png"} <= names
         assert "code/__init__.py.html" not in names  # nothing is in it
         assert ("review.html" in names) == (slug == "alpha")
-    assert slugs(done.made) == {"alpha", "beta"}
+    assert set(done.projects) == {"alpha", "beta"}
     assert not done.kept
 
 
@@ -251,7 +246,7 @@ def test_one_change_makes_one_project(tree, path, old, new, seen):
     full = tree / "projects" / "alpha" / path
     full.write_text(full.read_text().replace(old, new))
     done = again(tree)
-    assert slugs(done.made) == {"alpha"}
+    assert set(done.projects) == {"alpha"}
     assert "wombat" in text_of(tree, f"projects/alpha/{seen}")
 
 
@@ -259,7 +254,7 @@ def test_changed_title_reaches_who_builds_on_it(tree):
     again(tree)
     full = tree / "projects/alpha/project.toml"
     full.write_text(full.read_text().replace('title = "Alpha"', 'title = "Wombat"'))
-    assert slugs(again(tree).made) == {"alpha", "beta"}
+    assert set(again(tree).projects) == {"alpha", "beta"}
     assert ">Wombat</a>" in text_of(tree, "projects/beta/index.html")
 
 
@@ -268,7 +263,7 @@ def test_link_to_a_file_that_is_gone_becomes_text(tree):
     shutil.rmtree(tree / "projects" / "alpha")
     write_project(tree, "gamma", 3)
     done = again(tree)
-    assert slugs(done.made) == {"beta", "gamma"}
+    assert set(done.projects) == {"beta", "gamma"}
     assert '"../alpha' not in text_of(tree, "projects/beta/index.html")
     assert not (tree / "build/site/projects/alpha").exists()
 
@@ -281,17 +276,17 @@ def test_repository_address_serves_what_the_site_does_not_show(tree):
 
 def test_only_builds_that_project(tree):
     done = again(tree, only=["beta"])
-    assert slugs(done.made) == {"beta"}
+    assert set(done.projects) == {"beta"}
     assert not (tree / "build/site/projects/alpha").exists()
     done = again(tree)
-    assert slugs(done.made) == {"alpha"}
-    assert slugs(done.kept) == {"beta"}
+    assert set(done.projects) == {"alpha"}
+    assert {part.slug for part in done.kept} == {"beta"}
 
 
 def test_a_removed_page_is_made_again(tree):
     again(tree)
     (tree / "build/site/projects/alpha/notebook.html").unlink()
-    assert slugs(again(tree).made) == {"alpha"}
+    assert set(again(tree).projects) == {"alpha"}
 
 
 def test_animation_beside_a_figure_is_offered(tree):
