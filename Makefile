@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MPLBACKEND := agg
 
 .DEFAULT_GOAL := help
-.PHONY: help install newest checker demo test project lint workflows format notebooks verify bench clean
+.PHONY: help install newest checker demo test project lint workflows format notebooks verify site bench clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [PROJECT=made]"; echo
@@ -69,6 +69,9 @@ notebooks: $(VENV)/.installed ## Execute every notebook with the smoke preset
 
 verify: $(VENV)/.installed ## Recompute every committed number (minutes; needs the data sets)
 	$(BIN)/dgm verify
+
+site: $(VENV)/.installed ## Build the public site into build/site
+	$(BIN)/dgm site build
 
 bench: $(VENV)/.benchmarks ## Measure our speed beside installable peers
 	$(BIN)/python -m tests.benchmarks
