@@ -46,7 +46,7 @@ LOOK = """() => {
     ran: [...window.ran],
     handlers: all.filter((e) => [...e.attributes].some((a) => a.name.startsWith('on') || a.name === 'style')).map((e) => e.outerHTML),
     schemes: [...new Set([...document.querySelectorAll('main :is([href], [src])')].map((e) => new URL(e.href || e.src).protocol))],
-    forbidden: count('main :is(script:not([src]), style, link, meta, base, iframe, frame, object, embed, svg, template, textarea, dialog, audio, video, source, [srcdoc], [srcset], [ping], [target], [popover], [contenteditable], [autofocus], [accesskey], [download], [formaction])'),
+    forbidden: count('main :is(script:not([src]), style, link, meta, base, iframe, frame, object, embed, svg, template, textarea, dialog, audio:not([controls][src]), audio[autoplay], video, source, [srcdoc], [srcset], [ping], [target], [popover], [contenteditable], [autofocus], [accesskey], [download], [formaction])'),
     fixed: all.filter((e) => getComputedStyle(e).position === 'fixed').map((e) => e.outerHTML),
     landmarks: ['h1', 'main', 'header.site-header', 'footer', '[role]', 'nav', 'form'].map(count),
     ids: all.map((e) => e.id).filter(Boolean),

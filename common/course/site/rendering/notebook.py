@@ -1,7 +1,8 @@
 """A committed notebook as safe HTML: nbconvert's basic template around our own rendering of its parts.
 
-Nothing is executed. Pictures become files. Of an output's forms the first of OUTPUTS that it has is
-shown; scripts, widgets, SVG and PDF never are: where an output has nothing else, a line says so.
+Nothing is executed. Pictures and sounds become files. Of an output's forms the first of OUTPUTS that
+it has is shown; scripts, widgets, SVG and PDF never are: where an output has nothing else, a line
+says so.
 """
 
 import copy
@@ -20,6 +21,7 @@ from common.course.site.rendering.highlight import code_block
 from common.course.site.rendering.markdown import Document, picture_html
 from common.course.site.rendering.pictures import MIME
 from common.course.site.rendering.sanitise import is_too_deep
+from common.course.site.rendering.sounds import player_html, store_player
 from common.errors import UserError
 from common.notebooks import schema_faults
 
@@ -128,6 +130,9 @@ def one_form(output: Any, cell: Any, document: Document, section: str) -> tuple[
             image = picture_html(picture.path, escape(str(text)), picture.width, picture.height)
             return "text/html", document.safe(image)
         if kind == "text/html":
+            if sound := store_player(content, document.pictures):
+                document.addresses.add(sound)
+                return kind, player_html(sound, f"Sound of a cell in “{section}”")
             html = code_block(shortened(content)) if is_too_deep(content) else content
             return kind, document.safe(html)
         if kind == "text/latex":

@@ -88,6 +88,7 @@ ATTRIBUTES = {
     "mtd": {"columnspan", "rowspan"},
     "mstyle": {"displaystyle", "scriptlevel"},
 }
+PLAYER = {"audio": {"src", "controls", "preload", "aria-label"}}
 MATHS_CLASSES = {"math-right", "math-left", "math-gap", "math-back", "math-margin", "math-wide"}
 ANSI = {
     f"ansi-{colour}{intense}-{ground}"
@@ -156,7 +157,8 @@ def sanitise(
     """The part of an HTML fragment that may be published, as balanced HTML.
 
     `link`, `picture` and `identity` give what stands for an href, an src and an id on the page, or
-    None. The classes of a notebook's frame are kept only where the fragment is one.
+    None. The classes of a notebook's frame, and players of sounds, are kept only where the fragment
+    is one: its pieces, which others wrote, were made safe before and have neither.
     """
 
     def keep(tag: str, name: str, value: str) -> str | None:
@@ -176,9 +178,9 @@ def sanitise(
 
     return nh3.clean(
         BARE_AMPERSAND.sub("&amp;", html),
-        tags=set(TAGS),
-        clean_content_tags=set(DROPPED_WITH_CONTENT),
-        attributes=ATTRIBUTES,
+        tags=set(TAGS) | (PLAYER.keys() if is_notebook else set()),
+        clean_content_tags=set(DROPPED_WITH_CONTENT) - (PLAYER.keys() if is_notebook else set()),
+        attributes=ATTRIBUTES | (PLAYER if is_notebook else {}),
         attribute_filter=keep,
         allowed_classes=NOTEBOOK_CLASSES if is_notebook else CLASSES,
         url_schemes={"http", "https", "mailto"},
