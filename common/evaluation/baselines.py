@@ -5,15 +5,11 @@ import math
 import torch
 from torch import Tensor
 
-from common.data import Dataset, Split
+from common.data import Dataset
 from common.evaluation.evaluate import has_density, has_levels
 from common.evaluation.likelihood import code_length
-from common.evaluation.measurement import (
-    EvaluationError,
-    Measurement,
-    mean_measurement,
-    ratio_measurement,
-)
+from common.evaluation.measurement import EvaluationError, Measurement, mean_measurement
+from common.evaluation.step_baseline import step_baseline
 
 BLOCK = 5000  # examples in float64 at once
 
@@ -22,8 +18,8 @@ def baseline(data: Dataset, split: str = "test", *, seed: int = 0) -> Measuremen
     """A simple density fitted to the training split, measured on `split`.
 
     Independent Bernoulli pixels for binary data; the entropy where the data's density is exact (no
-    model can do better); for text, how often each symbol occurs, in nats a step; else one Gaussian
-    with full covariance, in bits per dimension for images.
+    model can do better); for sequences, steps that are all alike (`step_baseline`), in nats a step;
+    else one Gaussian with full covariance, in bits per dimension for images.
 
     Args:
         data: the data set with the model's preprocessing.
@@ -41,11 +37,11 @@ def baseline(data: Dataset, split: str = "test", *, seed: int = 0) -> Measuremen
         raise EvaluationError(
             f"{data.name} has no split {split!r}; it has: {', '.join(data.splits)}."
         )
+    if data.is_sequence:
+        return step_baseline(data, split, seed=seed)
     x = data.splits[split].tensor(seed=seed).cpu()
     if has_density(data):
         return entropy(data, split, x)
-    if data.vocabulary:
-        return frequencies(data, split)
     train = data.train.tensor(seed=seed + 1).cpu()
     if data.is_binary:
         protocol = f"independent Bernoulli pixels fitted to the training split, seed {seed}"
@@ -67,34 +63,6 @@ def entropy(data: Dataset, split: str, x: Tensor) -> Measurement:
         values = values + data.preprocess.log_abs_det(x.double())
     protocol = "the data's exact density: no model can do better"
     return mean_measurement("nll_nats", values, unit="nats", split=split, protocol=protocol)
-
-
-def frequencies(data: Dataset, split: str) -> Measurement:
-    """Nats a step of symbols that are drawn independently, as often as they occur in `train`.
-
-    One occurrence is added to each (Laplace), so that an unseen symbol costs something finite.
-    """
-    known, is_step = steps((data.origin or data).train)
-    counts = torch.bincount(known[is_step], minlength=len(data.vocabulary)).double() + 1
-    x, is_step = steps(data.splits[split])
-    is_step[:, : data.given] = False
-    nats = -(counts / counts.sum()).log()[x]  # (N, T)
-    return ratio_measurement(
-        "nll_nats_per_step",
-        (nats * is_step).sum(1),
-        is_step.sum(1),
-        unit="nats/step",
-        split=split,
-        protocol="symbols drawn independently, as often as they occur in the training split",
-    )
-
-
-def steps(part: Split) -> tuple[Tensor, Tensor]:
-    """The symbols of a split, and which of them are no padding, of one shape, on the CPU."""
-    if part.lengths is None:
-        return part.x.cpu(), torch.ones(part.x.shape, dtype=torch.bool)
-    is_step = part.mask().cpu()  # (N, T), T the longest
-    return part.x[:, : is_step.shape[1]].cpu(), is_step
 
 
 def bernoulli_nll(train: Tensor, x: Tensor) -> Tensor:
