@@ -5,10 +5,9 @@ import re
 import time
 
 import pytest
-from pygments.styles import get_style_by_name
 
 from common.course.site.rendering import Place, render_code, render_markdown, render_notebook
-from common.course.site.rendering.highlight import DARK, LIGHT, code_block, stylesheet
+from common.course.site.rendering.highlight import DARK, Light, code_block, stylesheet
 from common.course.site.rendering.mathematics import mathml
 from common.course.site.rendering.sanitise import sanitise
 from common.errors import UserError
@@ -276,10 +275,9 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("name", [LIGHT, DARK])
-def test_colours_of_code_have_contrast(name):
+@pytest.mark.parametrize("style", [Light, DARK])
+def test_colours_of_code_have_contrast(style):
     """4.5 to 1 for every token on the background of its style."""
-    style = get_style_by_name(name)
     for token, how in style:
         if how["color"] and str(token) != "Token.Text.Whitespace":
             background = how["bgcolor"] or style.background_color.lstrip("#")

@@ -2,16 +2,59 @@
 
 import re
 from html import escape
+from typing import ClassVar
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.lexers.special import TextLexer
-from pygments.token import STANDARD_TYPES, Token
+from pygments.style import Style
+from pygments.styles.gh_dark import GhDarkStyle
+from pygments.token import (
+    STANDARD_TYPES,
+    Comment,
+    Error,
+    Generic,
+    Keyword,
+    Name,
+    Number,
+    Operator,
+    String,
+    Token,
+)
 from pygments.util import ClassNotFound
 
-LIGHT, DARK = "default", "github-dark"  # every colour of both has a contrast of 4.5 or more
+
+class Light(Style):
+    """The light counterpart of Pygments' github-dark, which has none: GitHub's own colours."""
+
+    background_color = "#f6f8fa"
+    styles: ClassVar[dict] = {
+        Token: "#1f2328",
+        Comment: "italic #59636e",
+        Keyword: "#cf222e",
+        Keyword.Constant: "#0550ae",
+        Operator.Word: "#cf222e",
+        Name.Builtin: "#0550ae",
+        Name.Class: "#953800",
+        Name.Constant: "#0550ae",
+        Name.Decorator: "#6639ba",
+        Name.Exception: "#0550ae",
+        Name.Function: "#6639ba",
+        Name.Tag: "#116329",
+        Number: "#0550ae",
+        String: "#0a3069",
+        Generic.Deleted: "#82071e bg:#ffebe9",
+        Generic.Heading: "bold #0550ae",
+        Generic.Inserted: "#116329 bg:#dafbe1",
+        Generic.Output: "#59636e",
+        Generic.Prompt: "#59636e",
+        Error: "#82071e",
+    }
+
+
+DARK = GhDarkStyle
 CLASSES = frozenset(name for name in STANDARD_TYPES.values() if name)
 MAX_CHARACTERS = 400_000
 # Marks that make code look other than it runs: https://trojansource.codes
@@ -65,10 +108,12 @@ def coloured(text: str, lexer: Lexer) -> str:
 
 def stylesheet() -> str:
     """The CSS of highlighted code: light, dark where the reader's system is dark."""
-    return f"{rules(LIGHT)}\n@media (prefers-color-scheme: dark) {{\n{rules(DARK)}\n}}\n"
+    light, dark = rules(Light), rules(DARK)
+    query = "(prefers-color-scheme: dark)"
+    return f"@media not {query} {{\n{light}\n}}\n@media {query} {{\n{dark}\n}}\n"
 
 
-def rules(style: str) -> str:
+def rules(style: type[Style]) -> str:
     """One Pygments style as CSS, for tokens in `.highlight`."""
     formatter = HtmlFormatter(style=style)
     lines = [
@@ -78,5 +123,5 @@ def rules(style: str) -> str:
     ]
     background = formatter.style.background_color
     base = formatter.style.style_for_token(Token)["color"]
-    colour = f"#{base}" if base else "#1f2328"
+    colour = f"#{base}"
     return "\n".join([f".highlight {{ background: {background}; color: {colour} }}", *lines])
