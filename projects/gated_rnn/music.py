@@ -16,8 +16,8 @@ from IPython.display import Audio
 from numpy.typing import NDArray
 from torch import Tensor
 
-LOWEST = 21  # the MIDI pitch of column 0, an A
-NUM_KEYS = 88
+from common.data.music import LOWEST, NUM_KEYS
+
 TICKS = 480  # of MIDI, a quarter note
 TEMPO = 84  # quarter notes a minute
 SAMPLE_RATE = 22050

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
+from common.data.music import NUM_KEYS
+from common.evaluation import figures
 from common.evaluation.figures import BLUE, GREY, ORANGE
 from common.evaluation.figures.curves import read_metrics, series
-from common.evaluation.figures.style import DPI, FRAME, LABEL, TICK, new_figure, plain, title
+from common.evaluation.figures.style import DPI, LABEL, new_figure, plain
 from common.projects import find_project, run_folder
 from common.results import result_path
 from common.weights import load_weights
 from projects.gated_rnn.model import RecurrentNet
-from projects.gated_rnn.music import LOWEST, NUM_KEYS
 from projects.gated_rnn.train import PRESETS
 
 COLOURS = {"tanh": GREY, "gru": BLUE, "lstm": ORANGE}
@@ -30,7 +30,7 @@ def main() -> None:
     """Write figures/samples.png and, where the goals' runs are at hand, figures/curves.png."""
     folder = find_project("gated_rnn").folder / "figures"
     drawn = goal_model("gru").sample(4, generator=torch.Generator().manual_seed(0))
-    rolls({f"draw {i + 1}": roll for i, roll in enumerate(drawn)}).savefig(
+    figures.piano_rolls({f"draw {i + 1}": roll for i, roll in enumerate(drawn)}).savefig(
         folder / "samples.png", dpi=DPI
     )
     runs = {unit: run_folder("gated_rnn", unit) for unit in COLOURS}
@@ -43,38 +43,6 @@ def goal_model(goal: str, num_steps: int = CHORALE_STEPS) -> RecurrentNet:
     config, project = PRESETS[goal], find_project("gated_rnn")
     model = RecurrentNet(NUM_KEYS, num_steps, unit=config.unit, hidden_size=config.hidden_size)
     return load_weights(model, result_path(project, goal).with_suffix(".safetensors"))
-
-
-def rolls(shown: Mapping[str, Tensor], *, lowest: int = LOWEST) -> Figure:
-    """Piano rolls (T, D) under their titles, two in a row; time to the right, pitch upwards.
-
-    Only the range of pitches that sound is shown; the grey lines are the notes C.
-    """
-    figure = new_figure(8.0, 1.75 * ((len(shown) + 1) // 2))
-    panels = figure.subplots((len(shown) + 1) // 2, 2, squeeze=False).flat
-    heard = torch.stack([roll.sum(0) for roll in shown.values()]).sum(0).nonzero().flatten()
-    low, high = (int(heard.min()), int(heard.max())) if len(heard) else (0, 1)
-    for axes, (name, roll) in zip(panels, shown.items(), strict=False):
-        draw_roll(axes, roll, low + lowest - 2, high + lowest + 2, lowest)
-        title(axes, name)
-    for axes in list(panels)[len(shown) :]:
-        axes.set_axis_off()
-    return figure
-
-
-def draw_roll(axes: Axes, roll: Tensor, low: int, high: int, lowest: int) -> None:
-    """One piano roll between two MIDI pitches."""
-    extent = (0, len(roll), lowest - 0.5, lowest + roll.shape[1] - 0.5)
-    axes.imshow(
-        roll.T, origin="lower", aspect="auto", cmap="Blues", vmin=0, vmax=1.25, extent=extent,
-        interpolation="nearest",
-    )  # fmt: skip
-    octaves = [pitch for pitch in range(0, 128, 12) if low <= pitch <= high]
-    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
-    axes.set(ylim=(low, high), xlabel="")
-    axes.tick_params(color=FRAME, labelcolor=GREY, labelsize=TICK)
-    axes.grid(axis="y", color=FRAME, linewidth=0.7)
-    axes.spines[:].set_color(FRAME)
 
 
 def learning_curves(runs: Mapping[str, Path]) -> Figure:

@@ -15,6 +15,7 @@ from common.evaluation.figures.images import (
 from common.evaluation.figures.latents import interpolation, manifold, traversal
 from common.evaluation.figures.neighbours import nearest_neighbours
 from common.evaluation.figures.plane import density_contours, scatter
+from common.evaluation.figures.rolls import piano_rolls
 from common.evaluation.figures.scores import score_histograms
 from common.evaluation.figures.style import BLUE, GREY, ORANGE
 from common.evaluation.latent_space import slerp
@@ -29,6 +30,7 @@ __all__ = [
     "interpolation",
     "manifold",
     "nearest_neighbours",
+    "piano_rolls",
     "reconstructions",
     "sample_grid",
     "scatter",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from common.data import Dataset
 from common.evaluation.figures.plane import scatter
+from common.evaluation.figures.rolls import piano_rolls
 from common.evaluation.figures.style import DPI, INK, LABEL, title
 from common.evaluation.measurement import EvaluationError
 
@@ -27,7 +28,7 @@ def sample_grid(
     title: str = "",
     width: float = 5.0,
 ) -> Figure:
-    """Samples as a grid of images, or as a scatter for points in the plane.
+    """Samples as a grid of images, as a scatter for points in the plane, or as piano rolls.
 
     Args:
         samples: (n, *data.shape) in the model's space.
@@ -38,6 +39,9 @@ def sample_grid(
     """
     if data.info.shape == (2,):
         return scatter({title or "samples": samples}, data)
+    if data.is_sequence and data.is_binary and len(data.shape) == 2:
+        named = {f"{title or 'sample'} {i + 1}": roll for i, roll in enumerate(samples)}
+        return piano_rolls(named, columns=columns or 2)
     return image_grid(to_images(samples, data), columns=columns, title=title, width=width)
 
 

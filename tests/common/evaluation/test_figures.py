@@ -2,13 +2,15 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from common.data import Compose, DynamicBinarisation, Flatten, Scale, load
+from common.data import Compose, Dataset, DynamicBinarisation, Flatten, Scale, load
+from common.data.registry import get_info
 from common.evaluation import EvaluationError, figures
 from common.evaluation.figures import plane
 
@@ -183,3 +185,28 @@ def test_rows_of_different_lengths_are_refused(digits):
 def test_examples_that_are_no_images_are_refused():
     with pytest.raises(EvaluationError, match="expected images"):
         figures.to_images(torch.zeros(3, 2), load("ring"))
+
+
+def test_piano_rolls_show_the_keys_that_sound():
+    roll = torch.zeros(5, 88)
+    roll[1:3, 60 - 21] = 1
+    figure = figures.piano_rolls({"one": roll, "two": roll, "three": roll})
+    one, two, three, empty = figure.axes
+    assert [axes.get_title() for axes in (one, two, three)] == ["one", "two", "three"]
+    assert not empty.axison
+    assert one.get_ylim() == (58, 62)
+    assert [label.get_text() for label in one.get_yticklabels()] == ["C4"]
+    shown = one.images[0]
+    left, right, bottom, top = shown.get_extent()
+    row = int((60 - bottom) / (top - bottom) * 88)
+    assert shown.get_array()[row].tolist() == [0, 1, 1, 0, 0]
+    assert (left, right) == (0, 5)
+    figures.piano_rolls({"silence": torch.zeros(5, 88)})
+    with pytest.raises(EvaluationError, match=r"shapes \[\(2, 5, 88\)\], expected"):
+        figures.piano_rolls({"batch": torch.zeros(2, 5, 88)})
+
+
+def test_samples_of_chorales_are_piano_rolls():
+    info = replace(get_info("jsb_chorales"), shape=(5, 88))
+    figure = figures.sample_grid(torch.zeros(3, 5, 88), Dataset(info, {}))
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["sample 1", "sample 2", "sample 3"]
