@@ -86,12 +86,16 @@ tabindex="-1">1</a>x = 1</span></pre></div>'
 
 
 OPTIONS = {"stripnl": False, "ensurenl": False}
+SESSIONS = ("pycon", "console", "shell-session")
 
 
 def by_language(language: str) -> Lexer:
     """Pygments' lexer of a language by name; plain text for one it does not know."""
     try:
-        return get_lexer_by_name(language, **OPTIONS)
+        is_session = (
+            language in SESSIONS
+        )  # whose lexer takes a last line without an end for an error
+        return get_lexer_by_name(language, **OPTIONS | {"ensurenl": is_session})
     except ClassNotFound:
         return TextLexer(**OPTIONS)
 
