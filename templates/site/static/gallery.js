@@ -43,7 +43,9 @@ async function update() {
   }
   for (const section of sections) section.hidden = !section.querySelector(".card:not([hidden])");
   show(found.filter((hit) => chosen.has(hit.slug)), words);
-  form.querySelector(".count").textContent = `${chosen.size} of ${cards.length} projects`;
+  const count = form.querySelector(".count");
+  count.textContent = `${chosen.size} of ${cards.length} projects`;
+  count.dataset.for = query.value;
   remember();
 }
 
