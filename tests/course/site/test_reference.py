@@ -185,9 +185,7 @@ def test_blocks_and_examples_are_code(site):
     page = site["reference/common.zoo.cats.html"]
     assert "<p>A loop:</p>" in page
     assert '<span class="gp">&gt;&gt;&gt; </span>' in page
-    assert '<span class="go">&#39;miaow&#39;</span></pre>' in page.replace(
-        "'miaow'", "&#39;miaow&#39;"
-    )
+    assert re.search(r"<span class=.go.>('|&#39;)miaow('|&#39;)</span></pre>", page)  # no error
     assert "    x" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)
     returns = site["reference/common.zoo.feed.html"].split("Returns</p>")[1]
     assert returns.startswith("<p>The cat, ")
