@@ -70,8 +70,8 @@ def test_hits_lead_to_the_place_in_the_text(browser, site):
         hit = page.locator(".hits li").first
         assert hit.locator("mark").inner_text() == "numbat"
         hit.locator("a").click()
+        assert page.wait_for_selector(":target").text_content() == "Limits"
         assert "/notebook.html#" in page.url
-        assert page.evaluate("document.querySelector(':target').textContent") == "Limits"
         assert not seen.errors
 
 
