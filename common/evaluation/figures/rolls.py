@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,8 +47,10 @@ def piano_rolls(rolls: Mapping[str, Tensor], *, columns: int = 2, width: float =
 def draw_roll(axes: Axes, roll: Tensor, low: int, high: int) -> None:
     """One piano roll between two MIDI pitches."""
     extent = (0, len(roll), LOWEST - 0.5, LOWEST + roll.shape[1] - 0.5)
+    shown = roll.detach().cpu().T.numpy()
     axes.imshow(
-        roll.detach().cpu().T.numpy(),
+        np.ma.masked_equal(shown, 0),  # the lines of the octaves pass behind the keys that sound
+        zorder=3,
         origin="lower",
         aspect="auto",
         interpolation="nearest",

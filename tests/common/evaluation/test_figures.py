@@ -199,7 +199,7 @@ def test_piano_rolls_show_the_keys_that_sound():
     shown = one.images[0]
     left, right, bottom, top = shown.get_extent()
     row = int((60 - bottom) / (top - bottom) * 88)
-    assert shown.get_array()[row].tolist() == [0, 1, 1, 0, 0]
+    assert shown.get_array().filled(0)[row].tolist() == [0, 1, 1, 0, 0]
     assert (left, right) == (0, 5)
     figures.piano_rolls({"silence": torch.zeros(5, 88)})
     with pytest.raises(EvaluationError, match=r"shapes \[\(2, 5, 88\)\], expected"):
