@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from common.config import ConfigError, override
-from common.data import load
+from common.data import encode, load
 from common.evaluation import evaluate
 from common.training import Run
+from projects.transformer import pictures
 from projects.transformer.attention import later, sinusoids
 from projects.transformer.generation import draw, restrict
 from projects.transformer.model import Transformer
@@ -381,3 +382,20 @@ def test_samples_begin_after_the_end_of_a_line():
     drawn = model.sample(3, generator=seeded(16))
     assert tuple(drawn.shape[1:]) == data.shape
     assert {data.vocabulary[symbol] for symbol in drawn[:, 0]} == {"\n"}
+
+
+def test_the_pictures_show_what_they_are_given():
+    vocabulary = load("shakespeare_excerpt").vocabulary
+    model = Transformer(65, 24, **TINY, generator=seeded(17)).eval()
+    text = "to be,\nor not to be"
+    heads = pictures.heads_figure(model, text, vocabulary)
+    assert len(heads.axes) == 2 * 2
+    drawn = heads.axes[3].images[0].get_array()  # the last head of the last layer
+    wanted = model.attention_weights(encode(text, vocabulary)[None])[1, 0, 1].sqrt()
+    torch.testing.assert_close(torch.from_numpy(drawn.data.copy()), wanted)
+    surprise = pictures.surprise_figure(text, {"a": torch.arange(19.0)}, columns=8)
+    assert "".join(t.get_text() for t in surprise.axes[0].texts) == "to␣be,↵or␣not␣to␣be"
+    assert surprise.axes[0].get_title("left") == "a: 9.00 nats a character"
+    seconds = pictures.times(model, [2, 4], cached=True, repeats=1)
+    assert len(seconds) == 2
+    assert min(seconds) > 0
