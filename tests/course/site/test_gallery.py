@@ -21,8 +21,11 @@ def site(tmp_path_factory):
     return out
 
 
-def shown(page) -> list[str]:
-    """The projects that are to be seen."""
+def shown(page, count: int | None = None) -> list[str]:
+    """The projects that are to be seen, once there are so many."""
+    if count is not None:
+        text = "n => document.querySelector('.count').textContent.startsWith(n)"
+        page.wait_for_function(text, arg=f"{count} of")
     cards = page.locator(".card:visible h3")
     return sorted(cards.all_text_contents())
 
@@ -35,7 +38,7 @@ def test_filters(browser, site):
         assert page.locator(".family:visible").count() == 1
         assert page.locator("[role=status]").inner_text() == "1 of 3 projects"
         page.click("button[type=reset]")
-        page.wait_for_function("document.querySelector('.count').textContent.startsWith('3')")
+        assert len(shown(page, 3)) == 3
         page.select_option("#year", "2016")
         assert shown(page) == ["Gamma"]
         assert not seen.errors
@@ -81,15 +84,16 @@ def test_what_was_chosen_stands_in_the_address(browser, site):
         page.fill("#query", "quokka")
         page.wait_for_function("location.hash.includes('quokka')")
         page.reload()
+        assert shown(page, 2) == ["Alpha", "Gamma"]
         assert page.input_value("#query") == "quokka"
         assert page.input_value("#family") == "flows"
-        assert shown(page) == ["Alpha", "Gamma"]
 
 
 def test_link_of_a_family_chooses_it(browser, site):
     with open_page(browser, site / "projects/beta/index.html") as (page, _):
         page.click(".kicker a")
-        assert shown(page) == ["Beta"]
+        page.wait_for_selector(".count")
+        assert shown(page, 1) == ["Beta"]
 
 
 def test_by_keyboard(browser, site):
