@@ -98,6 +98,11 @@ def check(args: Namespace, raw) -> None:
 
     if args.n is not None and args.n < 1:
         raise UserError(f"-n {args.n}: expected at least one sample.")
+    if raw.is_sequence:
+        raise UserError(
+            f"--data {raw.name}: samples are told apart by distances, and sequences have none; "
+            "expected images or points. `dgm evaluate PROJECT` tells each model's nats a step."
+        )
     if args.split not in raw.splits:
         raise UserError(f"{raw.name} has no split {args.split!r}; it has: {', '.join(raw.splits)}.")
     common = common_data(raw, [], args.space)

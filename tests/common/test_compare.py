@@ -331,6 +331,7 @@ def test_points_are_compared_as_points_and_image_models_are_told(nowhere, capsys
         (["--metric", "nll_nats"], "nll_nats needs the capability 'density'"),
         (["--metric", "mdm"], "Did you mean mmd"),
         (["--split", "testing"], "digits has no split 'testing'"),
+        (["--data", "shakespeare_excerpt"], "told apart by distances, and sequences have none"),
         (["--space", "grey", "--data", "ring"], "are no images"),
         (["-n", "0"], "expected at least one"),
     ],
