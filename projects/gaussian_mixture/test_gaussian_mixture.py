@@ -12,6 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.config import override
 from common.data import DataError, load
+from common.projects import find_project
+from common.results import project_results
 from common.training import Run
 from projects.gaussian_mixture import divergences
 from projects.gaussian_mixture.agreement import begun, scikit_learn
@@ -163,6 +165,14 @@ def test_every_iteration_agrees_with_scikit_learn_on_protein():
     part = x[::10]
     theirs, _ = scikit_learn(model, part, iterations=10, added=1e-6)
     assert fit(model, part, iterations=10, floor=0.0, added=1e-6) == pytest.approx(theirs, rel=1e-6)
+
+
+@pytest.mark.parametrize("goal_id", ["digits-likelihood", "protein-likelihood"])
+def test_the_recorded_likelihoods_are_scikit_learn_s_on_both_sides(goal_id):
+    project = find_project("gaussian_mixture")
+    goal, result = project.goal(goal_id), project_results(project)[goal_id]
+    assert goal.tolerance <= 1e-6 * abs(goal.target)
+    assert abs(result.value - goal.target) <= goal.tolerance
 
 
 def test_agreement_can_fail():
