@@ -108,7 +108,12 @@ def pages(site: Site, links: Links) -> Iterator[Page]:
         if title := title_of(site, source):
             html = document(site, links, source, target, is_whole=True)
             yield Page(
-                target, title, section=PATH, template="document.html", context={"html": html}
+                target,
+                title,
+                description=f"{title}: how the course does it.",
+                section=PATH,
+                template="document.html",
+                context={"html": html},
             )
 
 

@@ -34,3 +34,15 @@ for (const link of document.querySelectorAll("a[data-plays]")) {
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });
+
+// A box that scrolls is reached by the keyboard, as long as there is something to scroll.
+const boxes = document.querySelectorAll("pre, .highlight, .table, .scroll, .output_subarea, math[display=block]");
+const markScrolling = () => {
+  for (const box of boxes) {
+    if (box.scrollWidth > box.clientWidth || box.matches(".scroll")) box.setAttribute("tabindex", "0");
+    else box.removeAttribute("tabindex");
+  }
+};
+markScrolling();
+addEventListener("resize", markScrolling);
+addEventListener("toggle", markScrolling, true);
