@@ -331,7 +331,7 @@ def test_presets_are_the_public_settings():
     cpu, gpu = PRESETS["cpu"], PRESETS["gpu"]
     sizes = lambda c: (c.num_layers, c.num_heads, c.width, c.context, c.batch_size)  # noqa: E731
     assert sizes(cpu) == (4, 4, 128, 64, 12)
-    assert (cpu.steps, cpu.dropout, cpu.hold_out) == (2_000, 0.0, 0.0)
+    assert (cpu.steps, cpu.dropout, cpu.hold_out) == (2_000, 0.0, 0.0)  # the rate is ours: README
     assert sizes(gpu) == (6, 6, 384, 256, 64)
     assert (gpu.steps, gpu.dropout, gpu.learning_rate) == (5_000, 0.2, 1e-3)
     assert (gpu.beta2, gpu.warmup_steps, gpu.final_rate) == (0.99, 100, 0.1)
