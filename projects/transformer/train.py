@@ -65,7 +65,9 @@ PRESETS = {
         data="shakespeare_excerpt", context=32, width=32, num_layers=2, num_heads=2, steps=30,
         learning_rate=1e-2, warmup_steps=5, hold_out=0.1, validate_every=15,
     ),
-    "demo": replace(CPU, num_layers=2, steps=600, learning_rate=3e-3, hold_out=0.1, validate_every=100),
+    "demo": replace(
+        CPU, num_layers=2, steps=600, learning_rate=4e-3, hold_out=0.1, validate_every=100
+    ),
     "cpu": replace(CPU, learning_rate=4e-3),  # chosen on the end of the training text: README
     # config/train_shakespeare_char.py of nanoGPT: the GPU setting.
     "gpu": replace(
