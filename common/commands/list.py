@@ -22,10 +22,11 @@ def run(args: Namespace) -> int:
     if not projects:
         print("no projects yet; a folder projects/<slug>/ with a project.toml makes one.")
         return 0
+    width = max(len(project.slug) for project in projects) + 2
     for project in projects:
         paper = project.paper
-        print(f"{project.slug:<16}{project.family:<24}{goals_line(project)}")
-        print(f"{'':<16}{paper.get('title', project.title)} ({paper.get('year', '?')})")
+        print(f"{project.slug:<{width}}{project.family:<24}{goals_line(project)}")
+        print(f"{'':<{width}}{paper.get('title', project.title)} ({paper.get('year', '?')})")
     print("\nnext: dgm demo SLUG trains one; dgm verify SLUG recomputes its numbers.")
     return 0
 
