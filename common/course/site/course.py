@@ -15,7 +15,11 @@ from common.course.site.rendering import render_markdown
 from common.course.state import ProjectState, course_states
 
 PATH, GUIDE = "course.html", "CONTRIBUTING.md"
-DOCUMENTS = {"docs/evaluation.md": "evaluation.html", "docs/grading.md": "grading.html"}
+DOCUMENTS = {
+    "docs/data.md": "data.html",
+    "docs/evaluation.md": "evaluation.html",
+    "docs/grading.md": "grading.html",
+}
 STEPS = (  # deadline in cycle.toml, step, who, what
     (
         "proposal",

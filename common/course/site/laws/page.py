@@ -129,6 +129,7 @@ def pages(site: Site) -> Iterator[Page]:
             source_path(name),
             f"Source of {name}",
             render_code(text, path.name),
+            description=f"The text of {name}, with a link to each line.",
             section=PATH,
             template="reference_source.html",
             context={"back": PATH, "about": "The laws"},

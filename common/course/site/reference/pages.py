@@ -78,6 +78,7 @@ def sources(files: Mapping[str, Path]) -> Iterator[Page]:
             source_path(module),
             f"Source of {module}",
             render_code(path.read_text(encoding="utf-8"), path.name),
+            description=f"The text of the module {module}, with a link to each line.",
             section=INDEX,
             template="reference_source.html",
             context={"back": page_path(module), "about": f"Documentation of {module}"},
