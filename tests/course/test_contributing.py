@@ -15,6 +15,7 @@ GUIDES = [
     "README.md",
     "docs/grading.md",
     "docs/evaluation.md",
+    "docs/data.md",
     *(f".github/PULL_REQUEST_TEMPLATE/{name}.md" for name in ("version-1", "version-2", "review")),
     "templates/review/review.md",
 ]
@@ -30,7 +31,8 @@ def test_commands_of_a_guide_exist(guide):
 
 
 @pytest.mark.parametrize(
-    "guide", ["CONTRIBUTING.md", "README.md", "docs/grading.md", "docs/evaluation.md"]
+    "guide",
+    ["CONTRIBUTING.md", "README.md", "docs/grading.md", "docs/evaluation.md", "docs/data.md"],
 )
 def test_links_of_a_guide_lead_somewhere(guide):
     path = ROOT / guide

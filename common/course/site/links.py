@@ -16,6 +16,7 @@ PAGES = {
     "README.md": "index.html",
     "CONTRIBUTING.md": "course.html",
     "docs/comparison.md": "comparisons.html",
+    "docs/data.md": "data.html",
     "docs/evaluation.md": "evaluation.html",
     "docs/grading.md": "grading.html",
     "projects": "index.html",
