@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam
 
-from common.data import Split
+from common.data import Split, mask
 from common.training import NonFiniteLoss, Run, TrainingError, cosine
 from common.training.checkpoint import load_checkpoint
 from tests.common.training.trainer import duel, make_split, metrics, seeded, train
@@ -372,3 +372,18 @@ def test_noise_of_a_run_is_standard_normal(tmp_path):
     assert abs(noise.mean().item()) < 0.04
     assert abs(noise.std().item() - 1) < 0.03
     assert not torch.equal(noise, torch.randn(5000, 2, 2, generator=seeded(0)))
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_loop_over_sequences_tells_their_lengths(tmp_path, batch_size):
+    lengths = torch.tensor([3, 1, 5, 2, 2, 4, 1, 5])
+    x = torch.arange(8.0).view(8, 1, 1).expand(8, 5, 2) * mask(lengths).unsqueeze(2)
+    split = Split("train", x, lengths=lengths)
+    loop = quiet(tmp_path).batches(split, batch_size, epochs=3)
+    seen = []
+    for batch in loop:
+        steps = split.lengths[loop.index]
+        assert batch.shape == (batch_size, steps.max(), 2)
+        assert torch.equal(batch, x[loop.index, : steps.max()])
+        seen += loop.index.tolist()
+    assert [sorted(seen[k : k + 8]) for k in (0, 8, 16)] == [list(range(8))] * 3
