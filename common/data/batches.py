@@ -90,7 +90,7 @@ def by_length(order: Tensor, lengths: Tensor, batch_size: int) -> Tensor:
     last batch stay where they are.
 
     >>> by_length(torch.tensor([3, 0, 2, 1]), torch.tensor([9, 1, 8, 2]), 2).view(2, 2).tolist()
-    [[1, 3], [2, 0]]
+    [[2, 0], [1, 3]]
     """
     full = len(order) // batch_size * batch_size
     pools = []

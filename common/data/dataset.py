@@ -213,9 +213,10 @@ class Dataset:
         Returns:
             Splits of shape (N, given + length), views of the text: they take no memory.
 
-        >>> data = load("tiny_shakespeare").windows(64)  # doctest: +SKIP
-        >>> data.shape, data.num_dims, data.vocabulary[:3]  # doctest: +SKIP
-        ((65,), 64, ('\n', ' ', '!'))
+        >>> from common.data import load
+        >>> data = load("shakespeare_excerpt").windows(64)
+        >>> data.shape, data.num_dims, data.vocabulary[:3]
+        ((65,), 64, ('\\n', ' ', '!'))
         """
         if self.info.shape != () or self.origin is not None:
             raise ValueError(f"{self.name} is no running text: its examples are {self.info.shape}")
