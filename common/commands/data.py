@@ -202,7 +202,7 @@ def _verify(args: Namespace) -> int:
         )
     else:
         for info, now, problem in rows:
-            print(f"{info.name:<16} {now:<8} {problem}".rstrip())
+            print(f"{info.name:<22} {now:<8} {problem}".rstrip())
     bad = [info.name for info, now, _ in rows if now == "bad"]
     if not args.json:
         print(
