@@ -6,6 +6,7 @@ The pictures of MNIST come from the committed weights, that of the bound from th
 import math
 from collections.abc import Sequence
 from itertools import accumulate
+from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -24,19 +25,30 @@ from projects.ddpm.train import load_data
 
 
 def main() -> None:
-    """Write figures/samples.png, denoising.png, interpolation.png and bound.png."""
+    """Write figures/samples.png and .webp, denoising.png, interpolation.png and bound.png."""
     folder = find_project("ddpm").folder / "figures"
     folder.mkdir(exist_ok=True)
     model, result = load_result("ddpm", "mnist-bound")
     data = load_data(find_project("ddpm").preset(result.preset))
     samples = model.sample(120, generator=seeded(0))
     figures.sample_grid(samples, data, columns=20, width=8).savefig(folder / "samples.png")
+    animate(model, data, folder / "samples.webp")
     noise = model.sample_prior(3, generator=seeded(1))
     denoising(model, data, noise[:2]).savefig(folder / "denoising.png")
     ends = model.sample_prior(8, generator=seeded(2))
     interpolation(model, data, ends[:4], ends[4:]).savefig(folder / "interpolation.png")
     small, digits = open_run(run_folder("ddpm", "demo")).load()
     bound(small, digits.test.tensor()[:48]).savefig(folder / "bound.png")
+
+
+@torch.no_grad()
+def animate(model: DDPM, data: Dataset, path: Path, *, n: int = 40) -> None:
+    """The first n samples of samples.png, every other of their steps from noise on."""
+    noise = model.sample_prior(120, generator=seeded(0))[:n]
+    steps = model.denoise(noise, num_steps=model.num_sample_steps, eta=model.eta)
+    states = [noise, *steps]
+    shown = [*states[:-1:2], states[-1]]
+    figures.save_animation(map(model.to_levels, shown), data, path, columns=10)
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -4,6 +4,7 @@ Each function returns a `matplotlib.figure.Figure` and touches no global state; 
 notebook cell with it (after `%matplotlib inline`), or save it with `figure.savefig`.
 """
 
+from common.evaluation.figures.animation import save_animation
 from common.evaluation.figures.curves import training_curves
 from common.evaluation.figures.images import (
     image_grid,
@@ -33,6 +34,7 @@ __all__ = [
     "piano_rolls",
     "reconstructions",
     "sample_grid",
+    "save_animation",
     "scatter",
     "score_histograms",
     "slerp",

@@ -210,3 +210,31 @@ def test_samples_of_chorales_are_piano_rolls():
     info = replace(get_info("jsb_chorales"), shape=(5, 88))
     figure = figures.sample_grid(torch.zeros(3, 5, 88), Dataset(info, {}))
     assert [axes.get_title() for axes in figure.axes[:3]] == ["sample 1", "sample 2", "sample 3"]
+
+
+def test_animation_shows_each_state_and_holds_the_last(digits, tmp_path):
+    from PIL import Image
+
+    states = [torch.full((6, 1, 8, 8), level) for level in (0.0, 0.5, 1.0)]
+    path = tmp_path / "samples.webp"
+    figures.save_animation(states, digits, path, columns=3, milliseconds=40, hold=900)
+    with Image.open(path) as image:
+        assert image.n_frames == 3
+        shades, durations = [], []
+        for k in range(3):
+            image.seek(k)
+            shades.append(image.convert("L").getpixel((4, 4)))
+            durations.append(image.info["duration"])
+        width, height = image.size
+    assert shades[0] == 255  # no ink on white, as in the other figures
+    assert 100 < shades[1] < 160
+    assert shades[2] == 0
+    assert durations == [40, 40, 900]
+    assert width > height  # two rows of three
+
+
+def test_animation_of_one_state_or_of_points_is_refused(digits, tmp_path):
+    with pytest.raises(EvaluationError, match="at least two"):
+        figures.save_animation([torch.zeros(1, 1, 8, 8)], digits, tmp_path / "a.webp")
+    with pytest.raises(EvaluationError, match="expected images"):
+        figures.save_animation([torch.zeros(1, 2)] * 2, load("ring"), tmp_path / "a.webp")
