@@ -60,7 +60,7 @@ def open_page(browser, path: Path, *, size=DESKTOP, dark: bool = False, touch: b
     )
     context.add_init_script("if (window === top) window.ran = []")
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)  # a page takes a second, on a busy machine more
     seen = Seen()
     page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" else None)
     page.on("requestfailed", lambda request: seen.not_loaded(request.url, request.failure))

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from common.projects import ROOT
 from tests.course.site import hostile
 from tests.course.tiny_project import PROJECT, make_project
 
@@ -28,4 +29,28 @@ def hostile_tree(root: Path) -> Path:
     (folder / "README.md").write_text(hostile.readme(), encoding="utf-8")
     (folder / "demo.ipynb").write_text(hostile.notebook(), encoding="utf-8")
     (folder / "model.py").write_text(f'"""</pre>{FORGED}"""\n# \u202e {FORGED}\n', encoding="utf-8")
+    return root
+
+
+def sample_tree(root: Path) -> Path:
+    """A small tree of this repository's own files: one project with its reviews, the course, the laws."""
+    names = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CITATION.cff",
+        "LICENSE",
+        "docs",
+        "reviews",
+        "tests/laws",
+    ]
+    names += ["projects/made", "common/__init__.py", "common/errors.py", "common/files.py"]
+    for name in names:
+        source, target = ROOT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(
+                source, target, ignore=shutil.ignore_patterns("*.safetensors", "__pycache__")
+            )
+        elif source.is_file():
+            shutil.copyfile(source, target)
     return root
