@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from common.course.site.build import rendered, templates
+from common.course.site.entries import find_entries
 from common.course.site.laws import record as record_module
 from common.course.site.laws.kinds import read_laws
-from common.course.site.laws.page import FAILED, OFF, OWN, PASSED, UNKNOWN, read_table
+from common.course.site.laws.page import FAILED, OFF, OWN, PASSED, UNKNOWN, pages, read_table
 from common.course.site.laws.record import (
     RECORD,
     ProjectRun,
@@ -129,8 +131,6 @@ def tree(tmp_path):
 
 def row_of(root):
     """The row of the project, as the page has it."""
-    from common.course.site.entries import find_entries
-
     table = read_table(Site(root, find_entries(root)))
     return table, table.rows[0]
 
@@ -318,3 +318,40 @@ def test_the_kinds_of_this_repository_are_all_there():
     assert {kind.name for kind in laws.kinds} == handed
     assert [kind.name for kind in laws.kinds if not (kind.laws and kind.holds and kind.text)] == []
     assert laws.kinds[0].name == "Module"
+
+
+def html_of(root):
+    """The pages as text, by path."""
+    site = Site(root, find_entries(root))
+    environment = templates()
+    files = (rendered(site, page, environment) for page in pages(site))
+    return {file.path: file.data.decode() for file in files}
+
+
+def test_the_page_tells_it_in_words_and_leads_to_each_law(tree):
+    path = tree / "projects/alpha/test_alpha.py"
+    write(path, path.read_text().replace("there is only one", "<b>`one`</b> is enough"))
+    found = html_of(tree)
+    assert set(found) == {"laws.html", "laws/index.html", "laws/parts.html", "laws/whole.html"}
+    page = found["laws.html"]
+    assert "No run of just these files is known." in page
+    assert "2 kinds hold" in page
+    assert "4 laws" in page
+    assert '<span class="visually-hidden">2 taken up, not run</span>' in page
+    assert 'id="project-alpha"' in page
+    assert "is switched off: &lt;b&gt;<code>one</code>&lt;/b&gt; is enough" in page
+    number = WHOLE.split("\n").index("    def test_it_is_whole(self):") + 1
+    assert f'<a href="laws/whole.html#L{number}">it is whole</a>' in page
+    assert f'id="L{number}"' in found["laws/whole.html"]
+    record(tree, PASSES)
+    page = html_of(tree)["laws.html"]
+    assert "The laws were run on 2027-03-01 (python 3.11)" in page
+    assert '<span class="visually-hidden">1 of 2 pass</span>' in page
+    record(tree, PASSES | {"TestPart.test_part_of_one": "failed"})
+    page = html_of(tree)["laws.html"]
+    assert "“part of one” <strong>fails</strong>" in page
+
+
+def test_a_tree_without_laws_has_a_page(tmp_path):
+    write_project(tmp_path, "alpha")
+    assert set(html_of(tmp_path)) == {"laws.html"}
