@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from common.course.records import Assignments, read_assignments
+from common.course.records import Assignments, Frozen, read_assignments, read_frozen
 from common.course.site.entries import Entry
 from common.projects import ROOT
 
@@ -44,6 +44,11 @@ class Site:
     def assignments(self) -> Assignments:
         """Who reviews what."""
         return read_assignments(self.root)
+
+    @cached_property
+    def frozen(self) -> Frozen:
+        """Which versions count."""
+        return read_frozen(self.root)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def parts(site: Site, entry: Entry, links: Links) -> Iterator[Part]:
         kinds.append(("review", written, partial(review.pages, site, entry, reviews)))
     head = [folder / "project.toml", *folder.glob("results/*.json")]  # every page begins with them
     titles = [other.project.title for other in others]
-    facts = (site.address, site.repository, tabs, titles, reviews, copied, entry.picture)
+    frozen = site.frozen.find(entry.slug, "v1")  # what reviews cite is shown as it was then
+    facts = (site.address, site.repository, tabs, titles, reviews, frozen, copied, entry.picture)
     for kind, inputs, pages in kinds:
         asked = links.fresh()
         inputs = tuple(p for p in (*head, *inputs) if p.is_file() and not p.is_symlink())

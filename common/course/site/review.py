@@ -1,7 +1,7 @@
 """Review, response and verification side by side, finding by finding."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -20,6 +20,7 @@ from common.course.site.entries import Entry
 from common.course.site.links import Links
 from common.course.site.pages import Page, Site
 from common.course.site.rendering import render_markdown
+from common.course.site.reviewed import Reviewed, read_reviewed
 
 QUESTIONS = {item.id: item.question for item in ITEMS}
 MARKS = {"yes": "yes", "no": "no", "n/a": "not applicable"}
@@ -31,6 +32,7 @@ class Exchange:
 
     finding: Finding
     anchor: str
+    places: tuple[tuple[str, str | None], ...]  # as written, and the page of version 1 there
     evidence: Markup
     suggestion: Markup
     answer: Answer | None
@@ -69,6 +71,9 @@ def pages(site: Site, entry: Entry, reviewers: Sequence[str], links: Links) -> I
     path = f"{entry.folder}/review.html"
     answers = answers_of(site, entry)
     numbers = itertools.count(1)
+    reviews = [read_review(p) for p in paths]
+    cited = [place for review in reviews for f in review.findings for place in f.where]
+    reviewed = read_reviewed(site, entry, cited)
 
     def html(text: str) -> Markup:
         place = links.place(path, f"reviews/{entry.slug}", prefix=f"t{next(numbers)}", top=4)
@@ -83,9 +88,10 @@ def pages(site: Site, entry: Entry, reviewers: Sequence[str], links: Links) -> I
         context={
             "entry": entry,
             "tab": "review",
-            "reviews": [shown(site, entry, read_review(p), answers, html) for p in paths],
+            "reviews": [shown(site, entry, each, answers, reviewed, html) for each in reviews],
         },
     )
+    yield from reviewed.pages()
 
 
 def answers_of(site: Site, entry: Entry) -> Mapping[str, Answer]:
@@ -97,7 +103,12 @@ def answers_of(site: Site, entry: Entry) -> Mapping[str, Answer]:
 
 
 def shown(
-    site: Site, entry: Entry, review: Review, answers: Mapping[str, Answer], html
+    site: Site,
+    entry: Entry,
+    review: Review,
+    answers: Mapping[str, Answer],
+    reviewed: Reviewed,
+    html: Callable[[str], Markup],
 ) -> ShownReview:
     """A review with what was said to each of its findings."""
     path = verification_path(site.root, entry.slug, review.reviewer)
@@ -113,6 +124,7 @@ def shown(
             Exchange(
                 finding,
                 f"{review.reviewer}-{finding.id}",
+                tuple((place, reviewed.link(place)) for place in finding.where),
                 html(finding.evidence),
                 html(finding.suggestion),
                 answer,
