@@ -1,4 +1,4 @@
-"""A hostile notebook, README, source file and project.toml come out harmless: seen in a real browser.
+"""A hostile notebook, README, review, source file and project.toml come out harmless: seen in a real browser.
 
 Two walls are tried one at a time: what rendering lets through with the content security policy taken
 out of the page, and the policy with everything let through. And the attacks are real: without either
@@ -21,6 +21,7 @@ PAGES = {  # a page with hostile text, and an honest page made by the same templ
     "projects/hostile/notebook.html": "projects/tiny/notebook.html",
     "projects/hostile/index.html": "projects/tiny/index.html",
     "projects/hostile/code/model.py.html": "projects/tiny/code/model.py.html",
+    "projects/hostile/review.html": None,
     "index.html": None,
     "comparisons.html": None,
 }
@@ -148,13 +149,14 @@ def test_a_hostile_project_does_not_spoil_the_search(browser, site):
         assert seen.events == []
 
 
-@pytest.mark.parametrize("name", ["notebook.html", "index.html"])
+@pytest.mark.parametrize("name", ["notebook.html", "index.html", "review.html"])
 def test_links_of_a_hostile_document_lead_out_or_into_the_site(site, name):
     """No link climbs out of the site's folder, and outside ones are said not to be ours."""
     html = (site / "projects/hostile" / name).read_text(encoding="utf-8")
     body = html[html.index("<main") : html.index("</main>")]
     links = re.findall(r'<a [^>]*href="([^"]*)"([^>]*)>', body)
     assert links
+    assert "covers the page" in body  # the attacks are there, as text
     for href, rest in links:
         if href.startswith(("http", "mailto:")):
             assert "noopener" in rest or "arxiv.org" in href, href

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from common.projects import ROOT
 from tests.course.site import hostile
+from tests.course.site.small_tree import write_reviews
 from tests.course.tiny_project import PROJECT, make_project
 
 FORGED = "<script>" + hostile.SHOUT.format(999) + '</script>"onload="x'
@@ -29,6 +30,26 @@ def hostile_tree(root: Path) -> Path:
     (folder / "README.md").write_text(hostile.readme(), encoding="utf-8")
     (folder / "demo.ipynb").write_text(hostile.notebook(), encoding="utf-8")
     (folder / "model.py").write_text(f'"""</pre>{FORGED}"""\n# \u202e {FORGED}\n', encoding="utf-8")
+    write_reviews(root, "hostile")
+    pieces = [piece for piece in hostile.pieces() if "\n" not in piece]
+    for name, replaced in {
+        "r-01.md": {
+            "It does what it says, **mostly**.": "\n\n".join([*hostile.markdown(), *pieces]),
+            "the loss rises": " ".join(pieces[:30]),
+            "subtract it": " ".join(pieces[30:60]),
+            "read it": " ".join(pieces[60:]),
+            "two goals": " ".join(pieces[:5]),
+            "The sign is wrong": f"The sign is wrong {FORGED}",
+        },
+        "response.md": {"We subtracted it.": " ".join(pieces[5:50])},
+        "r-01.verification.md": {"the loss falls now": " ".join(pieces[20:70])},
+    }.items():
+        path = root / "reviews" / "hostile" / name
+        text = path.read_text(encoding="utf-8")
+        for old, new in replaced.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
     return root
 
 
