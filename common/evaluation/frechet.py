@@ -19,7 +19,6 @@ from common.evaluation.measurement import EvaluationError
 from common.evaluation.points import Values, as_pair
 
 ROWS = 2048  # centred at once
-COLUMNS = 256  # of a block of a triangular matrix
 TOLERANCE = 1e-6  # of the distance: what the fast way may lose to rounding, by its own bound
 WHY = "a covariance"
 
@@ -71,34 +70,35 @@ def frechet_from_moments(mean_x: Values, cov_x: Values, mean_y: Values, cov_y: V
         raise EvaluationError(
             f"the means have {len(mean_x)} and {len(mean_y)} dimensions; expected the same."
         )
-    found = _fast(mean_x, cov_x, mean_y, cov_y)
+    found = _fast(mean_x, upper(cov_x), mean_y, upper(cov_y))
     if found is not None:
         return found
     return _by_factors(mean_x, mean_y, root(cov_x, "first"), root(cov_y, "second"))
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (d,) and the covariance (d, d), divided by n - 1, of x (n, d) in float64."""
+def moments(x: Tensor) -> tuple[Tensor, np.ndarray]:
+    """The mean (d,) of x (n, d) in float64, and the upper triangle of its covariance over n - 1.
+
+    NumPy's and SciPy's, whose products are of one library: torch's threads and theirs, by turns,
+    wait for each other.
+    """
     from scipy.linalg import blas  # slow to import
 
-    mean, d = x.mean(0), x.shape[1]
-    gram = np.zeros((d, d), order="F")
-    centred = x.new_empty(min(ROWS, len(x)), d)
-    for rows in x.split(ROWS):
-        part = torch.sub(rows, mean, out=centred[: len(rows)]).numpy()
+    rows, (n, d) = x.numpy(), x.shape
+    mean = rows.mean(0)
+    triangle = np.zeros((d, d), order="F")
+    centred = np.empty((min(ROWS, n), d))
+    for start in range(0, n, ROWS):
+        part = rows[start : start + ROWS]
+        part = np.subtract(part, mean, out=centred[: len(part)])
         # one triangle of a symmetric product, half the work; torch has no such product
-        gram = blas.dsyrk(1 / (len(x) - 1), part.T, beta=1.0, c=gram, overwrite_c=True)
-    return mean, mirrored(torch.from_numpy(gram))
+        triangle = blas.dsyrk(1 / (n - 1), part.T, beta=1.0, c=triangle, overwrite_c=True)
+    return torch.from_numpy(mean), triangle
 
 
-def mirrored(upper: Tensor) -> Tensor:
-    """The symmetric matrix (d, d) with this upper triangle, in its place and by blocks."""
-    for start in range(0, len(upper), COLUMNS):
-        block = slice(start, start + COLUMNS)
-        corner = upper[block, block]
-        corner.copy_(corner.triu() + corner.triu(1).T)
-        upper[block, :start] = upper[:start, block].T
-    return upper
+def upper(covariance: Tensor) -> np.ndarray:
+    """The upper triangle (d, d) of a symmetric matrix, in the order of columns that LAPACK wants."""
+    return np.tril(covariance.numpy()).T
 
 
 def mean_and_factor(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,36 +126,36 @@ def _by_factors(mean_x: Tensor, mean_y: Tensor, a: Tensor, b: Tensor) -> float:
     return _distance(mean_x, mean_y, spread, shared)
 
 
-def _fast(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> float | None:
+def _fast(mean_x: Tensor, cov_x: np.ndarray, mean_y: Tensor, cov_y: np.ndarray) -> float | None:
     """By one Cholesky factor S_x = L L^T and the eigenvalues of L^T S_y L; None if inexact.
+
+    The covariances are upper triangles, which are overwritten.
 
     The singular values are the roots of these eigenvalues, which rounding moves by up to
     sqrt(d) eps |S_x| |S_y| (Higham, Mary 2019: rounding errors average out). Exact enough are
     eigenvalues that all stand out of this noise, if what it can do to their roots adds up to no
     more than TOLERANCE of the distance; the bound is wide, the error measured a millionth of it.
     """
-    lower, failed = torch.linalg.cholesky_ex(cov_x)
+    from scipy.linalg import lapack  # slow to import
+
+    eps = np.finfo(cov_x.dtype).eps
+    noise = math.sqrt(len(cov_x)) * eps * symmetric_norm(cov_x) * symmetric_norm(cov_y)
+    spread = torch.tensor(cov_x.trace() + cov_y.trace())
+    factor, failed = lapack.dpotrf(cov_x, lower=0, clean=0, overwrite_a=1)  # U = L^T
     if failed:
         return None
-    values = torch.linalg.eigvalsh(congruent(lower, cov_y))
-    noise = math.sqrt(len(values)) * torch.finfo(values.dtype).eps * cov_x.norm() * cov_y.norm()
+    product, _ = lapack.dsygst(cov_y, factor, itype=2, lower=0, overwrite_a=1)  # U S_y U^T
+    values = torch.linalg.eigvalsh(torch.from_numpy(product.T))  # the lower triangle
     if values[0] <= noise:
         return None
     lost = ((values + noise).sqrt() - (values - noise).sqrt()).sum()
-    found = _distance(mean_x, mean_y, cov_x.trace() + cov_y.trace(), values.sqrt().sum())
+    found = _distance(mean_x, mean_y, spread, values.sqrt().sum())
     return found if 2 * lost <= TOLERANCE * found else None
 
 
-def congruent(lower: Tensor, middle: Tensor) -> Tensor:
-    """The lower triangle of L^T M L, whose blocks skip the zeros of L: a third of the work."""
-    product, half = torch.zeros_like(middle), torch.empty_like(middle)
-    for start in range(0, len(middle), COLUMNS):
-        block = slice(start, start + COLUMNS)
-        torch.mm(middle[:, start:], lower[start:, block], out=half[:, block])
-    for start in range(0, len(middle), COLUMNS):
-        block, up_to = slice(start, start + COLUMNS), slice(start + COLUMNS)
-        torch.mm(lower[start:, block].T, half[start:, up_to], out=product[block, up_to])
-    return product
+def symmetric_norm(triangle: np.ndarray) -> float:
+    """The Frobenius norm of the symmetric matrix with this triangle, zeros in the other."""
+    return math.sqrt(2 * np.vdot(triangle, triangle) - np.square(triangle.diagonal()).sum())
 
 
 def _distance(mean_x: Tensor, mean_y: Tensor, spread: Tensor, shared: Tensor) -> float:
