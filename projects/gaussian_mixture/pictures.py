@@ -53,7 +53,7 @@ def draw_components(axes: Axes, model: GaussianMixture, colour: str = figures.OR
                 angle=math.degrees(math.atan2(along, across)),
                 fill=False,
                 color=colour,
-                linewidth=0.6 + 12 * weight,
+                linewidth=min(2.4, 0.6 + 12 * weight),
             )
         )
 
