@@ -50,12 +50,18 @@ def run(args: Namespace) -> int:
     from pathlib import Path
 
     from common.course.git import course_root
+    from common.errors import UserError
 
     root = course_root()
     if args.action == "laws":
         return laws(args, root)
     out = root / Path(args.out)
-    return serve(args, root, out) if args.action == "serve" else build(args, root, out)
+    try:
+        return serve(args, root, out) if args.action == "serve" else build(args, root, out)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{error.name} is not installed; the site needs it: pip install -e '.[site]'"
+        ) from None
 
 
 def build(args: Namespace, root, out) -> int:
