@@ -155,7 +155,8 @@ def _fast(mean_x: Tensor, cov_x: np.ndarray, mean_y: Tensor, cov_y: np.ndarray) 
 
 def symmetric_norm(triangle: np.ndarray) -> float:
     """The Frobenius norm of the symmetric matrix with this triangle, zeros in the other."""
-    return math.sqrt(2 * np.vdot(triangle, triangle) - np.square(triangle.diagonal()).sum())
+    squares = np.einsum("ij,ij->", triangle.T, triangle.T)  # transposed: in the order of storage
+    return math.sqrt(2 * squares - np.square(triangle.diagonal()).sum())
 
 
 def _distance(mean_x: Tensor, mean_y: Tensor, spread: Tensor, shared: Tensor) -> float:
@@ -171,11 +172,17 @@ def check_moments(mean: Tensor, covariance: Tensor, name: str) -> None:
             f"the {name} moments have shapes {tuple(mean.shape)} and {tuple(covariance.shape)}; "
             f"expected (d,) and (d, d)."
         )
-    if not (torch.isfinite(mean).all() and torch.isfinite(covariance).all()):
+    if not math.isfinite(mean.sum() + covariance.sum()):
         raise EvaluationError(f"the {name} moments hold NaN or infinite values; expected numbers.")
-    skew = (covariance - covariance.T).abs().max().item()
-    if skew > 1e-6 * covariance.abs().max().item():
+    skew = largest(covariance - covariance.T)
+    if skew > 1e-6 * largest(covariance):
         raise EvaluationError(
             f"the {name} covariance differs from its transpose by {skew:.3g}; expected a symmetric "
             f"matrix."
         )
+
+
+def largest(values: Tensor) -> float:
+    """The largest absolute value, without a copy."""
+    low, high = values.aminmax()
+    return max(-low.item(), high.item())
