@@ -194,7 +194,7 @@ def test_the_example_of_section_1():
         found.append(p)
     table = [0.608247423, 0.624321051, 0.626488879, 0.626777323]
     table += [0.626815632, 0.626820719, 0.626821395, 0.626821484]
-    assert found == pytest.approx(table, abs=1e-9)  # the paper rounds up twice
+    assert found == pytest.approx(table, abs=1e-9)  # a unit of the last printed digit
 
 
 @pytest.mark.parametrize("kind", KINDS)
