@@ -91,8 +91,7 @@ def index(package: Package) -> Page:
     groups = []
     for name, about in GROUPS:
         if name in package.modules:
-            inner = reading.walk(package.modules[name])
-            below = [each for each in inner if group_of(each.path) == name]
+            below = [each for each in package.modules.values() if group_of(each.path) == name]
             groups.append((name, writer.inline(about, package.root), lines(writer, below)))
     return Page(
         INDEX,
