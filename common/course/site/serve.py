@@ -44,7 +44,7 @@ def serve(root: Path, out: Path, port: int, *, repository: str = "") -> int:
     def rebuild() -> None:
         with lock:
             try:
-                build(root, out, repository=repository)
+                build(root, out, repository=repository, processes=1)
             except UserError as error:  # a file half written: the last page stays
                 print(f"not built: {error}", file=sys.stderr)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from http.server import ThreadingHTTPServer
@@ -361,3 +362,13 @@ def test_served_page_follows_the_tree(tree):
 def test_no_torch():
     code = "import sys, common.course.site.build; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_several_processes_make_the_same(tree, built):
+    done = build(tree, tree / "build" / "site", address="https://example.org/dgm/", processes=2)
+    assert done == replace(built[1], made=done.made)
+    one, two = built[0] / "build" / "site", tree / "build" / "site"
+    files = {path.relative_to(one) for path in one.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(two) for path in two.rglob("*") if path.is_file()}
+    for name in files - {Path("feed.xml"), Path("reviews.xml")}:  # dates of copied files
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name

@@ -2,10 +2,10 @@
 
 import pytest
 
-from common.course.site.build import rendered, templates
 from common.course.site.course import STEPS, pages
 from common.course.site.entries import find_entries
 from common.course.site.links import Links
+from common.course.site.making import rendered, templates
 from common.course.site.pages import Site
 from tests.course.repositories import make_repository, write
 

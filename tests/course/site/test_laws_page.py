@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from common.course.site.build import rendered, templates
 from common.course.site.entries import find_entries
 from common.course.site.laws import record as record_module
 from common.course.site.laws.kinds import read_laws
@@ -23,6 +22,7 @@ from common.course.site.laws.record import (
     write_record,
 )
 from common.course.site.laws.taken import TAKEN, taken_classes
+from common.course.site.making import rendered, templates
 from common.course.site.pages import Site
 from common.errors import UserError
 from common.projects import ROOT, Budget, read_project

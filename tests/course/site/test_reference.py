@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from common.course.site.build import rendered, templates
+from common.course.site.making import rendered, templates
 from common.course.site.pages import Site
 from common.course.site.reference.package import module_files
 from common.course.site.reference.pages import INDEX, pages, parts
