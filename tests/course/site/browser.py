@@ -53,7 +53,15 @@ def running_browser() -> Iterator[object]:
 
 
 @contextmanager
-def open_page(browser, path: Path, *, size=DESKTOP, dark: bool = False, touch: bool = False):
+def open_page(
+    browser,
+    path: Path,
+    *,
+    size=DESKTOP,
+    dark: bool = False,
+    touch: bool = False,
+    wait: str = "load",
+):
     """A page of a folder in a fresh profile, loaded; gives the page and what was seen of it."""
     context = browser.new_context(
         viewport=size, color_scheme="dark" if dark else "light", has_touch=touch
@@ -75,7 +83,7 @@ def open_page(browser, path: Path, *, size=DESKTOP, dark: bool = False, touch: b
     context.route("http*://**", lambda route: route.abort())
     address = path.resolve().as_uri()
     try:
-        page.goto(address, wait_until="load")
+        page.goto(address, wait_until=wait)
         seen.events.clear()  # the navigation that was asked for
         yield page, seen
     finally:

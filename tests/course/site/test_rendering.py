@@ -198,6 +198,17 @@ def test_one_cell_cannot_swallow_the_next():
         assert html.count("<div") == html.count("</div>"), start
 
 
+def test_html_of_a_readme_cannot_swallow_the_rest_but_may_frame_it():
+    """A box to unfold works as on GitHub; a frame or a script that is left open ends at once."""
+    text = "<details>\n<summary>More</summary>\n\n**inside**\n\n</details>\n\n{}\n\n[last](#x)"
+    for start in ("<plaintext>", "<svg>", "<iframe>", "<template>", "<title>", "<x><noscript>"):
+        html = render_markdown(text.format(start), PLACE).html
+        assert '<a href="#doc-x" rel="noopener noreferrer nofollow">last</a>' in html, start
+        assert re.search(
+            r"<summary>More</summary>\s*<p><strong>inside</strong></p>\s*</details>", html
+        )
+
+
 @pytest.mark.parametrize(
     "text",
     [

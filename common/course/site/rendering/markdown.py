@@ -13,10 +13,18 @@ from common.course.site.rendering import mathematics
 from common.course.site.rendering.fragments import Fragment, Heading, Place, slug
 from common.course.site.rendering.highlight import code_block
 from common.course.site.rendering.pictures import MIME, Pictures
-from common.course.site.rendering.sanitise import Change, is_too_deep, sanitise
+from common.course.site.rendering.sanitise import (
+    DROPPED_WITH_CONTENT,
+    Change,
+    is_too_deep,
+    sanitise,
+)
 
 PLUGINS = ("table", "strikethrough", "footnotes", "task_lists", "url")
 FRONT_MATTER = re.compile(r"\A---\r?\n.*?\r?\n---\r?\n", re.DOTALL)
+
+
+SWALLOWS = re.compile(rf"<[\s/]*(?:{'|'.join(sorted(DROPPED_WITH_CONTENT))})\b", re.IGNORECASE)
 
 
 class InlineParser(MathInlineParser):
@@ -62,12 +70,14 @@ class Renderer(HTMLRenderer):
         return mathematics.environment(name, body)
 
     def block_html(self, html: str) -> str:
-        """HTML in markdown: sanitised with the rest, unless its nesting would choke the parser."""
-        return self.inline_html(html)
+        """A block of HTML. What it could swallow of the document after it ends with the block."""
+        if is_too_deep(html):
+            return escape(html, quote=False)
+        return without_links(html) if SWALLOWS.search(html) else html
 
     def inline_html(self, html: str) -> str:
-        """HTML in a line."""
-        return escape(html, quote=False) if is_too_deep(html) else html
+        """A tag in a line."""
+        return "" if SWALLOWS.search(html) else html
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """A picture of the repository or of the cell; one from elsewhere becomes a link to it."""
@@ -99,6 +109,15 @@ def picture_html(path: str, alternative: str, width: int = 0, height: int = 0) -
     """An <img>, whose size is known before it is loaded where we know it."""
     size = f' width="{width}" height="{height}"' if width else ""
     return f'<img src="{escape(path)}" alt="{escape(unescape(alternative))}"{size}>'
+
+
+def without_links(html: str) -> str:
+    """A piece of HTML made safe and balanced, without its links, pictures and ids."""
+
+    def nothing(value: str) -> None:
+        return None
+
+    return sanitise(html, link=nothing, picture=nothing, identity=nothing)
 
 
 def is_dense(text: str) -> bool:
@@ -206,8 +225,8 @@ class Document:
 def render_markdown(text: str, place: Place) -> Fragment:
     """A markdown file as safe HTML; the front matter of a review is left out.
 
-    >>> render_markdown("# Hi\\n$x$<script>alert(1)</script>", Place(prefix="readme")).html
-    '<h2 id="readme-hi">Hi</h2>\\n<p><math><mi>x</mi></math></p>\\n'
+    >>> render_markdown("# Hi\\n$x$ <i onclick=x>y</i>", Place(prefix="readme")).html
+    '<h2 id="readme-hi">Hi</h2>\\n<p><math><mi>x</mi></math> <i>y</i></p>\\n'
     """
     document = Document(place)
     return document.fragment(document.markdown(FRONT_MATTER.sub("", text)))
