@@ -9,7 +9,16 @@ import pytest
 from common.course.site.entries import find_entries
 from common.course.site.laws import record as record_module
 from common.course.site.laws.kinds import read_laws
-from common.course.site.laws.page import FAILED, OFF, OWN, PASSED, UNKNOWN, pages, read_table
+from common.course.site.laws.page import (
+    FAILED,
+    OFF,
+    OWN,
+    PARTLY,
+    PASSED,
+    UNKNOWN,
+    pages,
+    read_table,
+)
 from common.course.site.laws.record import (
     RECORD,
     ProjectRun,
@@ -203,6 +212,18 @@ def test_a_record_of_these_files_says_what_passed(tree):
     assert list(row.exceptions(read_laws(tree).kinds[1])) == [
         ("test_part_of_two", OFF, "there is only one")
     ]
+
+
+def test_a_law_that_only_one_class_switches_off_is_told(tree):
+    path = tree / "projects/alpha/test_alpha.py"
+    more = "class TestMore(laws.Whole):\n    test_it_is_whole = None  # it is not\n"
+    write(path, f"{path.read_text()}\n\n{more}")
+    record(tree, PASSES)
+    assert states(tree)["Whole"]["test_it_is_whole"] == PASSED
+    _, row = row_of(tree)
+    whole = read_laws(tree).kinds[0]
+    assert list(row.exceptions(whole)) == [("test_it_is_whole", PARTLY, "it is not")]
+    assert "is switched off in some of its test classes: it is not." in html_of(tree)["laws.html"]
 
 
 @pytest.mark.parametrize("ended", ["failed", "skipped", None])

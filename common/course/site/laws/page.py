@@ -21,7 +21,7 @@ from common.course.site.pages import Page, Site
 from common.course.site.rendering.highlight import render_code
 
 PATH = "laws.html"
-PASSED, FAILED, UNKNOWN = "passed", "failed", "unknown"
+PASSED, FAILED, UNKNOWN, PARTLY = "passed", "failed", "unknown", "partly"
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,15 @@ class Row:
         return Cell("passes", text, f"{passed} of {total} pass")
 
     def exceptions(self, kind: Kind) -> Iterator[tuple[str, str, str]]:
-        """The laws of a kind that it does not simply pass: the test, the state, the reason."""
+        """The laws of a kind that it does not simply pass: the test, the state, the reason.
+
+        PARTLY are those that one test class takes up and another switches off.
+        """
         for test, state in self.states(kind).items():
-            if state in (OFF, OWN, FAILED):
-                yield test, state, self.reason(test) if state == OFF else ""
+            taken = [each.laws[test] for each in self.classes if test in each.laws]
+            shown = PARTLY if OFF in taken and state in (PASSED, UNKNOWN) else state
+            if shown in (OFF, OWN, FAILED, PARTLY):
+                yield test, shown, self.reason(test) if shown in (OFF, PARTLY) else ""
 
     def reason(self, test: str) -> str:
         """Why a law is switched off."""
