@@ -17,6 +17,7 @@ from common.course.site.pages import File, Page, Site
 from common.course.site.parts import Part
 from common.course.site.pictures import card_bytes
 from common.course.site.rendering import render_notebook
+from common.errors import UserError
 
 NOTEBOOK = "demo.ipynb"
 MAX_COPY = 20_000_000
@@ -86,7 +87,11 @@ def notebook(entry: Entry, links: Links) -> Iterator[Page | File]:
     """The notebook as a page, its pictures as files beside it."""
     path = f"{entry.folder}/notebook.html"
     text = read_text(entry.project.folder / NOTEBOOK)
-    shown = render_notebook(text, links.place(path, entry.folder, prefix="n", media="notebook"))
+    place = links.place(path, entry.folder, prefix="n", media="notebook")
+    try:
+        shown = render_notebook(text, place)
+    except UserError as error:
+        raise UserError(f"{entry.folder}/{NOTEBOOK} {error}") from error
     for name, data in shown.files.items():
         yield File(f"{entry.folder}/{name}", data)
     yield Page(

@@ -325,6 +325,12 @@ def test_a_folder_with_other_files_is_refused(tree, tmp_path):
     assert (tmp_path / "mine/thesis.txt").read_text() == "years of work"
 
 
+def test_what_cannot_be_shown_is_named(tree):
+    write(tree, "projects/alpha/demo.ipynb", '{"cells": 3}')
+    with pytest.raises(UserError, match=r"^projects/alpha/demo\.ipynb is not a notebook"):
+        again(tree)
+
+
 def test_no_projects_yet(tmp_path):
     build(tmp_path, tmp_path / "site")
     assert "No projects yet" in (tmp_path / "site" / "index.html").read_text()
