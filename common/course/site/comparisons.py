@@ -25,9 +25,10 @@ PICTURE = re.compile(r"\((comparison-[\w-]+\.png)\)")
 
 @dataclass(frozen=True)
 class Metric:
-    """The goals of one metric on one data set, the best first; withdrawn ones last."""
+    """The goals of one metric on one split of a data set, the best first; unmeasured ones last."""
 
     name: str
+    split: str
     direction: str
     rows: tuple[tuple[Entry, GoalState], ...]
 
@@ -72,15 +73,18 @@ def pages(site: Site, links: Links) -> Iterator[Page | File]:
 
 
 def metrics(entries: tuple[Entry, ...], dataset: str) -> Iterator[Metric]:
-    """The goals on a data set by metric."""
-    found: dict[tuple[str, str], list[tuple[Entry, GoalState]]] = {}
+    """The goals on a data set by metric and split."""
+    found: dict[tuple[str, str, str], list[tuple[Entry, GoalState]]] = {}
     for entry in entries:
         for goal in entry.goals:
             if goal.goal.dataset == dataset:
-                found.setdefault((goal.goal.metric, goal.goal.direction), []).append((entry, goal))
-    for (name, direction), rows in sorted(found.items()):
+                key = (goal.goal.metric, goal.goal.split, goal.goal.direction)
+                found.setdefault(key, []).append((entry, goal))
+    for (name, split, direction), rows in sorted(found.items()):
         sign = 1 if direction == "at most" else -1
-        yield Metric(name, direction, tuple(sorted(rows, key=lambda row: rank(row[1], sign))))
+        yield Metric(
+            name, split, direction, tuple(sorted(rows, key=lambda row: rank(row[1], sign)))
+        )
 
 
 def rank(goal: GoalState, sign: int) -> tuple[bool, float]:
