@@ -111,6 +111,22 @@ def test_moments_come_back(kind):
         torch.testing.assert_close(getattr(again, name), getattr(model, name))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_of_each_component_have_its_moments(kind):
+    model = random_mixture(3, 2, seed=33, covariance=kind)
+    if kind in ("full", "tied"):
+        with torch.no_grad():
+            model.covariance.parameter[..., 1, 0] = 1.5
+    x, component = model.sample_joint(60_000, generator=seeded(34))
+    share = torch.bincount(component, minlength=3) / len(x)
+    torch.testing.assert_close(share.double(), model.weights.detach(), atol=0.01, rtol=0)
+    for k in range(3):
+        rows = x[component == k]
+        torch.testing.assert_close(rows.mean(0), model.means[k].detach(), atol=0.1, rtol=0)
+        found, expected = torch.cov(rows.T), model.covariances[k].detach()
+        assert (found - expected).abs().max() < 0.05 * expected.diagonal().max()
+
+
 def test_a_component_far_away_has_a_density_of_its_own_logarithm():
     model = GaussianMixture(1, 1)
     log_prob = model.log_prob(torch.tensor([[1e4]], dtype=torch.float64))
@@ -287,6 +303,18 @@ def test_data_on_a_line_keep_the_likelihood_rising_above_a_floor(kind):
     assert torch.linalg.eigvalsh(model.covariances.detach()).min() > 0.99e-9
 
 
+def test_the_floor_raises_the_eigenvalues_below_it_and_no_others():
+    thin = torch.tensor([3.0, 1.0, 0.1], dtype=torch.float64)
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=seeded(31), dtype=torch.float64))[0]
+    x = torch.randn(500, 3, generator=seeded(32), dtype=torch.float64) * thin @ turn.T
+    model = GaussianMixture(1, 3)
+    fit(model, x, iterations=2, floor=0.5)
+    values, vectors = torch.linalg.eigh(torch.cov(x.T, correction=0))
+    assert values[0] < 0.5 < values[1]
+    expected = vectors * values.clamp(min=0.5) @ vectors.T
+    torch.testing.assert_close(model.covariances[0].detach(), expected)
+
+
 def test_a_thin_component_is_found_to_six_digits():
     """A standard deviation of 1e-5 beside one of 1, far from the origin."""
     thin = 1e-5 * torch.randn(4000, 2, generator=seeded(16), dtype=torch.float64) + 100
@@ -313,9 +341,11 @@ def test_an_empty_cluster_stays_where_it_is(kind):
     with torch.no_grad():
         model.means[1] = 1e6
     x = torch.randn(50, 2, generator=seeded(19), dtype=torch.float64)
+    spread = model.covariances[1].tolist()
     history = fit(model, x, iterations=10)
     assert all(map(math.isfinite, history))
     assert model.means[1].tolist() == [1e6, 1e6]
+    assert kind == "tied" or model.covariances[1].tolist() == spread
     assert model.weights[1] < 1e-12
     assert model.sample(10, generator=seeded(20)).abs().max() < 10
 
