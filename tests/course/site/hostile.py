@@ -88,6 +88,7 @@ ATTACKS = [
     "<picture><source srcset='http://attack.invalid/3.png'><img src=x alt=x></picture>",
     "<table background='http://attack.invalid/4.png'><tr><td background='//attack.invalid/5.png'>x</table>",
     "<math><mspace width='-9000px' height='9000px'/><mo minsize='9000px'>(</mo></math>",
+    "<math><mstyle scriptlevel='-60'><mi>huge</mi></mstyle></math>",
     "<header class='site-header'><nav aria-label=Site><a href='http://attack.invalid'>Gallery</a></nav></header>",
     "<main id=main><h1>Deep generative models: sign in</h1></main>",
     "<a class=skip href='#main' id=main accesskey=s>Skip to the content</a>",

@@ -56,7 +56,7 @@ class Light(Style):
 
 DARK = GhDarkStyle
 CLASSES = frozenset(name for name in STANDARD_TYPES.values() if name)
-MAX_CHARACTERS = 400_000
+MAX_CHARACTERS = 100_000  # a colour costs a page twenty letters
 # Marks that make code look other than it runs: https://trojansource.codes
 DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 

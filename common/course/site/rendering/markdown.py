@@ -81,7 +81,7 @@ class Renderer(HTMLRenderer):
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """A picture of the repository or of the cell; one from elsewhere becomes a link to it."""
-        alternative = re.sub(r"<[^>]*>", "", text)
+        alternative = re.sub(r"<[^<>]*>", "", text)
         if url.startswith("attachment:"):
             bundle = self.attachments.get(url.removeprefix("attachment:"), {})
             for mime in MIME:
@@ -151,7 +151,7 @@ class Document:
 
     def add_heading(self, level: int, html: str) -> str:
         """The id of a new heading, without the prefix that sanitising puts before it."""
-        text = unescape(re.sub(r"<[^>]*>", "", html)).strip()
+        text = unescape(re.sub(r"<[^<>]*>", "", html)).strip()
         anchor = name = slug(text)[:100]
         while anchor in self.anchors:
             self.anchors[name] += 1

@@ -174,6 +174,8 @@ def sanitise(
             return identity(value) if re.fullmatch(r"[\w:.-]{1,200}", value) else None
         if name == "mathvariant":
             return value if value == "normal" else None
+        if name == "scriptlevel":  # a negative one makes letters as large as one likes
+            return value if re.fullmatch(r"\+?[0-3]", value) else None
         return value
 
     return nh3.clean(
