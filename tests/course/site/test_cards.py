@@ -95,4 +95,5 @@ def test_what_a_card_is_made_from_is_named(root):
     site = Site(root, find_entries(root))
     (part,) = [part for part in parts(site) if part.name == "card.alpha"]
     names = {path.relative_to(site.entries[0].project.folder).as_posix() for path in part.inputs}
-    assert names == {"project.toml", "README.md", "figures/samples.png"}
+    assert names == {"project.toml", "figures/samples.png"}
+    assert part.facts == (site.entries[0].picture,)  # which one the README shows
