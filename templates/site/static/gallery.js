@@ -46,7 +46,6 @@ async function update() {
   const count = form.querySelector(".count");
   count.textContent = `${chosen.size} of ${cards.length} projects`;
   count.dataset.for = query.value;
-  remember();
 }
 
 function show(found, words) {
@@ -91,14 +90,16 @@ function remember() {
 }
 
 function recall() {
-  const chosen = new URLSearchParams(location.hash.startsWith("#?") ? location.hash.slice(2) : "");
+  if (location.hash && !location.hash.startsWith("#?")) return; // a place on the page
+  const chosen = new URLSearchParams(location.hash.slice(2));
   for (const field of [query, ...selects]) field.value = chosen.get(field.id) ?? "";
 }
 
 form.hidden = false;
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("input", update);
-form.addEventListener("reset", () => setTimeout(update));
+form.addEventListener("input", () => { remember(); update(); });
+form.addEventListener("reset", () => setTimeout(() => { remember(); update(); }));
 query.addEventListener("focus", index, { once: true });
+addEventListener("hashchange", () => { recall(); update(); });
 recall();
 update();

@@ -127,3 +127,17 @@ def test_all_projects_are_there_without_scripts(browser, site):
         assert page.locator(".filters").is_hidden()
     finally:
         context.close()
+
+
+def test_address_of_a_card_and_the_way_back(browser, site):
+    address = f"{(site / 'index.html').as_uri()}#beta"
+    with open_page(browser, site / "index.html") as (page, _):
+        page.goto(address)
+        assert len(shown(page, 3)) == 3
+        assert page.url == address
+        page.goto(address.replace("#beta", "#?family=flows"))
+        assert shown(page, 2) == ["Alpha", "Gamma"]
+        page.goto(address.replace("#beta", "#?year=2015"))
+        assert shown(page, 1) == ["Beta"]
+        page.go_back()
+        assert shown(page, 2) == ["Alpha", "Gamma"]
