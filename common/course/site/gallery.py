@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from common.course.site.entries import STATES, Entry
+from common.course.site.entries import STATES, Entry, GoalState
 from common.course.site.pages import Page, Site
 
+GOALS_SHOWN = 3  # on a card
 DESCRIPTION = (
     "Deep generative models implemented from the papers, proved by mathematical laws, with numbers "
     "that anyone can recompute."
@@ -21,6 +22,7 @@ def pages(site: Site) -> Iterator[Page]:
     ]
     context = {
         "families": families,
+        "card_goals": card_goals,
         "filters": filters,
         "num_projects": count(len(site.entries), "project"),
         "num_families": f"{len(families)} {'family' if len(families) == 1 else 'families'}",
@@ -42,6 +44,13 @@ def by_family(entries: tuple[Entry, ...]) -> list[tuple[str, list[Entry]]]:
     for entry in sorted(entries, key=lambda entry: (entry.project.paper["year"], entry.slug)):
         families.setdefault(entry.project.family, []).append(entry)
     return list(families.items())
+
+
+def card_goals(entry: Entry) -> tuple[list[GoalState], dict[str, int]]:
+    """The first goals that were not withdrawn, and how many of the others are in which state."""
+    kept = [goal for goal in entry.goals if goal.state != "withdrawn"][:GOALS_SHOWN]
+    others = [goal.state for goal in entry.goals if goal not in kept]
+    return kept, {state: others.count(state) for state in STATES if state in others}
 
 
 def goals_line(entries: tuple[Entry, ...]) -> str:

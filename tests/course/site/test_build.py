@@ -189,6 +189,9 @@ def test_front_page_has_filters_and_an_index_for_the_search(built):
     assert 'data-family="flows"' in html
     assert 'data-dataset="digits"' in html  # the withdrawn goal's faces are nothing to filter by
     assert "<option>2014</option>" in html
+    card = html[html.index('id="alpha"') :].partition("</li>\n<li class=")[0]
+    assert "nll_nats ≤ 90 on digits" in card
+    assert "1 more withdrawn" in card
     script = text_of(built[0], "static/search-index.js")
     assert "</" not in script.replace("<\\/", "")
     found = json.loads(script.removeprefix("window.searchIndex = ").rstrip(";\n"))
