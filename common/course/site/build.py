@@ -61,6 +61,7 @@ def build(
     `processes` nothing is started beside this one.
     """
     prepare(out)
+    cache.own_key.cache_clear()  # a template may have changed since this process built before
     maker = Maker(root, out, address, repository)
     missing = sorted(set(only) - set(maker.site.by_slug))
     if missing:
