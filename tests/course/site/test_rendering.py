@@ -128,6 +128,12 @@ def test_links_lead_into_the_site_or_out_or_nowhere(written, shown):
     assert "x</a>" in html
 
 
+def test_an_empty_heading_of_a_table_is_an_empty_cell():
+    html = render_markdown("| | ours |\n|-|-|\n| nll | 1.2 |", PLACE).html
+    assert html.count("<th>") == 1
+    assert "<th>ours</th>" in html
+
+
 def test_a_picture_from_elsewhere_becomes_a_link():
     html = render_markdown("![A tracker](https://attack.invalid/x.png)", PLACE).html
     assert "<img" not in html

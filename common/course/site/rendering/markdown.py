@@ -97,7 +97,7 @@ class Renderer(HTMLRenderer):
 
     def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
         """A cell; its alignment is a class, as the site has no styles in its pages."""
-        tag = "th" if head else "td"
+        tag = "th" if head and text.strip() else "td"  # an empty heading names nothing
         return f"<{tag}{f' class={align}' if align else ''}>{text}</{tag}>\n"
 
     def task_list_item(self, text: str, checked: bool = False) -> str:
