@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     from common.commands.evaluate import FLOOR_NOTE, measurement_line
-    from common.commands.sample import draw, save_picture
+    from common.commands.sample import draw, save_samples
     from common.evaluation import baseline, evaluate
     from common.notebooks import execute
     from common.projects import find_project, run_folder
@@ -38,8 +38,7 @@ def run(args: Namespace) -> int:
     print(f"2/4 evaluating on the {split} split")
     found = evaluate(model, data, split=split, num_importance_samples=200)
     print("3/4 drawing samples")
-    picture = folder / "samples.png"
-    save_picture(draw(model, 64, args.seed), data, picture)
+    samples = save_samples(draw(model, 64, args.seed), data, folder)
     print("4/4 executing the notebook")
     html = execute(project.folder / "demo.ipynb", folder, preset=args.preset)
     print(f"\n{project.slug} on {data.name}, {split} split, after {watch.seconds:.0f} s:")
@@ -48,6 +47,6 @@ def run(args: Namespace) -> int:
     print(f"  {FLOOR_NOTE}")
     reference = baseline(data, split)
     print(f"baseline: {reference.protocol}\n  {measurement_line(reference)}")
-    print(f"samples:  {relative(picture)}\nnotebook: {relative(html)}")
+    print(f"samples:  {relative(samples)}\nnotebook: {relative(html)}")
     print(f"next: open the notebook, or `dgm verify {project.slug}` for the committed numbers.")
     return 0

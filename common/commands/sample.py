@@ -33,8 +33,7 @@ def run(args: Namespace) -> int:
     trained = find_trained(args.project, args.run, args.goal)
     model, data = trained.load()
     samples = draw(model, args.n, args.seed)
-    path = args.out or trained.folder / ("samples.txt" if data.vocabulary else "samples.png")
-    (save_text if data.vocabulary else save_picture)(samples, data, path)
+    path = save_samples(samples, data, trained.folder, args.out)
     if args.tensor:
         save_weights({"samples": samples.contiguous()}, args.tensor)
         print(f"written: {relative(args.tensor)}")
@@ -53,6 +52,17 @@ def draw(model, n: int, seed: int):
         raise UserError(f"a {type(model).__name__} has no sample(); it is not a sampler.")
     with torch.no_grad():
         return model.sample(n, generator=torch.Generator().manual_seed(seed))
+
+
+def save_samples(samples, data, folder: Path, out: Path | None = None) -> Path:
+    """Write samples as what they are, to `out` or into the folder, and say where."""
+    if data.vocabulary:
+        path = out or folder / "samples.txt"
+        save_text(samples, data, path)
+    else:
+        path = out or folder / "samples.png"
+        save_picture(samples, data, path)
+    return path
 
 
 def save_text(samples, data, path: Path) -> None:

@@ -114,14 +114,14 @@ def test_sampling_writes_a_picture(trained, tmp_path):
 def test_samples_of_text_are_written_as_text(tmp_path):
     import torch
 
-    from common.commands.sample import save_text
+    from common.commands.sample import save_samples
     from common.data import encode, load
 
     data = load("shakespeare_excerpt")
     samples = torch.stack(
         [encode("\nTo be.\n", data.vocabulary), encode("\nNay,no\n", data.vocabulary)]
     )
-    save_text(samples, data, tmp_path / "samples.txt")
+    assert save_samples(samples, data, tmp_path) == tmp_path / "samples.txt"
     assert (tmp_path / "samples.txt").read_text() == "To be.\n\nNay,no\n"
 
 
