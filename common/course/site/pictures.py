@@ -38,7 +38,10 @@ def main_picture(folder: Path, readme: str) -> Picture | None:
     """The picture of samples that a README shows, else its first figure, with what it says it is."""
     shown = IMAGE.findall(readme)
     for alt, source in sorted(shown, key=lambda picture: picture[1] != "figures/samples.png"):
-        if size := png_size(folder / source):
+        is_inside = (
+            (folder / source).resolve().is_relative_to(folder.resolve())
+        )  # no link leads out
+        if is_inside and (size := png_size(folder / source)):
             return Picture(f"projects/{folder.name}/{source}", alt, *size)
     return None
 

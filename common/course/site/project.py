@@ -20,7 +20,6 @@ from common.course.site.rendering import render_notebook
 from common.errors import UserError
 
 NOTEBOOK = "demo.ipynb"
-MAX_COPY = 20_000_000
 Tabs = list[tuple[str, str, str]]  # key, label, path
 
 
@@ -114,7 +113,7 @@ def copies(entry: Entry, files: frozenset[str]) -> Iterator[File]:
     """The pictures and result files that pages link to, and the gallery's small picture."""
     folder = entry.project.folder
     for name in sorted(files):
-        if is_copied(name) and (folder / name).stat().st_size <= MAX_COPY:
+        if is_copied(name):
             yield File(f"{entry.folder}/{name}", (folder / name).read_bytes())
     if entry.picture and (card := entry.card):
         source = folder / entry.picture.path.removeprefix(f"{entry.folder}/")

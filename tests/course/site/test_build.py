@@ -316,7 +316,10 @@ def test_a_link_in_a_project_is_not_followed(tree):
     write(tree, "secret.txt", "the secret")
     (tree / "projects/alpha/figures/leak.png").symlink_to(tree / "secret.txt")
     (tree / "projects/alpha/leak.py").symlink_to(tree / "secret.txt")
+    (tree / "projects/beta/figures").rename(tree / "elsewhere")
+    (tree / "projects/beta/figures").symlink_to(tree / "elsewhere")
     again(tree)
+    assert not list((tree / "build/site/projects/beta").rglob("*.webp"))
     for path in (tree / "build/site").rglob("*"):
         assert not (path.is_file() and b"the secret" in path.read_bytes()), path
 
