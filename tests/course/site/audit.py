@@ -19,6 +19,10 @@ from tests.course.site.browser import DESKTOP, PHONE, open_page, running_browser
 
 MAX_BYTES = 1_000_000  # of a page with its styles and scripts, before its pictures
 AXE_OPTIONS = {"resultTypes": ["violations"]}
+NARROW = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
+AXE_NARROW = AXE_OPTIONS | {
+    "runOnly": {"type": "rule", "values": NARROW}
+}  # what size or colours change
 ADDRESS = re.compile(r'<(\w+)\b[^>]*?\s(?:href|src)="([^"]*)"')
 IDENTITY = re.compile(r'<[^>]*\sid="([^"]*)"')
 LOOK = """() => ({
@@ -94,11 +98,14 @@ class Built:
 def faults(browser, site: Built, name: str) -> list[str]:
     """Everything that is wrong with one page: on the disk, on a desktop in light, on a phone in dark."""
     found = list(site.disk_faults(name))
-    for label, size, dark in (("desktop, light", DESKTOP, False), ("phone, dark", PHONE, True)):
+    for label, size, dark, options in (
+        ("desktop, light", DESKTOP, False, AXE_OPTIONS),
+        ("phone, dark", PHONE, True, AXE_NARROW),
+    ):
         with open_page(browser, site.folder / name, size=size, dark=dark) as (page, seen):
             messages = [*seen.errors, *(f"asks for {url}" for url in seen.outside()), *seen.events]
             messages += look_faults(page.evaluate(LOOK))
-            messages += axe_faults(page)
+            messages += axe_faults(page, options)
             found += [f"{message} ({label})" for message in messages]
     return found
 
@@ -117,11 +124,11 @@ def look_faults(look: dict) -> Iterator[str]:
             yield f"has no {key}"
 
 
-def axe_faults(page) -> Iterator[str]:
+def axe_faults(page, options: dict) -> Iterator[str]:
     """axe-core's violations, with the first elements that each concerns."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for violation in Axe().run(page, options=AXE_OPTIONS).response["violations"]:
+    for violation in Axe().run(page, options=options).response["violations"]:
         nodes = violation["nodes"]
         examples = "; ".join(node["html"][:160] for node in nodes[:3])
         yield f"{violation['id']}: {violation['help']}, {len(nodes)} times: {examples}"

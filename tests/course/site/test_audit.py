@@ -11,9 +11,7 @@ PAGES = (
     "index.html",
     "projects/made/index.html",
     "projects/made/notebook.html",
-    "projects/made/code/model.py.html",
     "projects/made/review.html",
-    "laws.html",
     "course.html",
 )
 BROKEN = """<!doctype html><html><head><title>x</title></head><body><main>
