@@ -100,6 +100,7 @@ def test_markdown_as_github_knows_it():
         "☑ done",
     ):
         assert piece in shown.html, piece
+    assert '<section class="footnotes">' in shown.html
     assert 'href="#doc-fn-1"' in shown.html
     assert 'id="doc-fn-1"' in shown.html
 

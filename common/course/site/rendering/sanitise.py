@@ -15,7 +15,7 @@ from common.course.site.rendering import highlight
 
 TEXT = (
     "a abbr b bdi bdo blockquote br cite code dd del details dfn div dl dt em figcaption figure h2 h3 h4 "
-    "h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp small span strong sub summary sup u ul "
+    "h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp section small span strong sub summary sup u ul "
     "var wbr"
 )
 TABLE = "table caption colgroup col thead tbody tfoot tr th td"
@@ -98,7 +98,8 @@ ANSI = {
 } | {"ansi-bold", "ansi-underline", "ansi-default-inverse-fg", "ansi-default-inverse-bg"}
 CLASSES = {
     "span": set(highlight.CLASSES) | ANSI,
-    "div": {"highlight", "table", "footnotes"},
+    "div": {"highlight", "table"},
+    "section": {"footnotes"},
     "code": {"tex"},
     "table": {"dataframe"},
     "td": {"left", "center", "right"},
