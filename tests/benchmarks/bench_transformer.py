@@ -6,7 +6,7 @@ The texts are most probable characters, and must be the same three times.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -32,8 +32,8 @@ def train_step(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], Non
     return step
 
 
-def rows() -> list[Row]:
-    """1,024 characters by three ways; logits and a training step of 12 windows of 64."""
+def rows() -> Iterator[Row]:
+    """Give 1,024 characters by three ways; logits and a training step of 12 windows of 64."""
     generator = torch.Generator().manual_seed(0)
     ours = Transformer(NUM_TOKENS, LENGTH, **SIZES, generator=generator).eval()
     theirs = as_gpt2(ours)
@@ -48,30 +48,24 @@ def rows() -> list[Row]:
             raise AssertionError(f"the text with our cache is not that of {name}")
     name, gpt2 = "transformer 4x128", "transformers GPT-2"
     few = {"repeats": 3, "warmup": 0}
-    table = [
-        side_by_side(f"{name}: {LENGTH} characters", cached, "prefix again", naive, **few),
-        side_by_side(f"{name}: {LENGTH} characters", cached, gpt2, peer, **few),
-    ]
+    yield side_by_side(f"{name}: {LENGTH} characters", cached, "prefix again", naive, **few)
+    yield side_by_side(f"{name}: {LENGTH} characters", cached, gpt2, peer, **few)
     x = torch.randint(0, NUM_TOKENS, (BATCH, CONTEXT + 1), generator=generator)
     given, wanted = x[:, :-1], x[:, 1:].flatten()
     with torch.no_grad():
         torch.testing.assert_close(ours(given), theirs(given).logits, rtol=1e-4, atol=1e-4)
-        table.append(
-            side_by_side(
-                f"{name}, {BATCH} x {CONTEXT}: logits",
-                lambda: ours(given),
-                gpt2,
-                lambda: theirs(given),
-                repeats=31,
-            )
-        )
-    table.append(
-        side_by_side(
-            f"{name}, {BATCH} x {CONTEXT}: train step",
-            train_step(ours, lambda: -ours.step_log_prob(x).mean()),
+        logits = side_by_side(
+            f"{name}, {BATCH} x {CONTEXT}: logits",
+            lambda: ours(given),
             gpt2,
-            train_step(theirs, lambda: F.cross_entropy(theirs(given).logits.flatten(0, 1), wanted)),
+            lambda: theirs(given),
             repeats=31,
         )
+    yield logits
+    yield side_by_side(
+        f"{name}, {BATCH} x {CONTEXT}: train step",
+        train_step(ours, lambda: -ours.step_log_prob(x).mean()),
+        gpt2,
+        train_step(theirs, lambda: F.cross_entropy(theirs(given).logits.flatten(0, 1), wanted)),
+        repeats=31,
     )
-    return table
