@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -350,6 +352,17 @@ def test_an_empty_cluster_stays_where_it_is(kind):
     assert model.sample(10, generator=seeded(20)).abs().max() < 10
 
 
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """So many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class Largest(TorchDispatchMode):
     """Remembers the number of entries of the largest tensor that any operation made."""
 
@@ -370,9 +383,23 @@ class Largest(TorchDispatchMode):
 def test_many_points_need_the_memory_of_one_block(kind):
     model = random_mixture(4, 3, covariance=kind)
     x = torch.randn(100_000, 3, generator=seeded(21), dtype=torch.float64)
-    with torch.no_grad(), Largest() as largest:
+    with threads(1), torch.no_grad(), Largest() as largest:  # which sees its own thread alone
         maximisation(model, expectation(model, x))
     assert 10_000 < largest.size <= 2**17  # of 1,200,000 whitened numbers
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_number_of_threads_does_not_matter(kind):
+    model = random_mixture(3, 2, covariance=kind)
+    x = torch.randn(100, 2, generator=seeded(22), dtype=torch.float64)
+    found = []
+    for number in (1, 2):
+        with threads(number):
+            found.append(expectation(model, x, block_size=7).tensors())
+            assert torch.get_num_threads() == number
+    for one, other in zip(*found, strict=True):
+        assert not other.requires_grad
+        torch.testing.assert_close(one, other)
 
 
 def test_the_size_of_blocks_does_not_matter():
