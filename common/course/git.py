@@ -6,12 +6,14 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 from common.errors import UserError
 from common.projects import ROOT
 
+MANY = 500  # names from which two processes read faster than one
 OF_A_HOOK = frozenset(
     # What git tells its hooks of *their* repository; ours is the one we were given.
     [
@@ -165,7 +167,19 @@ class Repository:
             return None
 
     def read_all(self, names: Sequence[str]) -> list[bytes | None]:
-        """Many files' contents in one call, each named `commit:path` or `tree:path`."""
+        """Many files' contents, each named `commit:path`, `tree:path` or by its blob; None if missing.
+
+        Git unpacks on one core, so many names are shared out among two processes.
+        """
+        if len(names) < MANY:
+            return self.read_batch(names)
+        half = len(names) // 2
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(self.read_batch, (names[:half], names[half:]))
+        return first + second
+
+    def read_batch(self, names: Sequence[str]) -> list[bytes | None]:
+        """The same, all in one call of git."""
         asked = "".join(f"{name}\n" for name in names).encode()
         data = self.run("cat-file", "--batch", "--buffer", data=asked)
         found, start = [], 0

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from common.course import git
 from common.course.git import GitError, GitMissing, Repository, course_root
 
 IDENTITY = {
@@ -142,7 +143,9 @@ def test_commands_work_on_the_repository_around_them(repository, monkeypatch, tm
     assert (course_root() / "common" / "course" / "git.py").exists()
 
 
-def test_many_files_are_read_in_one_call(repository):
+@pytest.mark.parametrize("many", [1, 3, git.MANY])
+def test_many_files_are_read_together(repository, many, monkeypatch):
+    monkeypatch.setattr(git, "MANY", many)  # from which two processes share the work
     head = repository.head()
     paths = repository.files(head)
     names = [f"{head}:{path}" for path in paths]
