@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Where the repository lies; files are written whole or not at all."""
 
 import contextlib
 import os
@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 
 from common.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:

@@ -13,9 +13,9 @@ from pydantic import AllowInfNan, Strict, StringConstraints
 
 from common import schema
 from common.errors import UserError
+from common.files import ROOT
 from common.schema import Count, Key, Number, Text, strict_table
 
-ROOT = Path(__file__).resolve().parents[1]
 FILL = "FILL-IN"  # marks a place that `dgm new` left for a person to write
 Finite = Annotated[float, Strict(), AllowInfNan(False)]
 Tolerance = Annotated[float, Strict(), AllowInfNan(False), schema.at_least(0)]

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from common.errors import UserError
-from common.projects import ROOT
+from common.files import ROOT
 
 MANY = 500  # names from which two processes read faster than one
 OF_A_HOOK = frozenset(

@@ -46,21 +46,33 @@ def simple_names(data: bytes) -> set[str] | None:
     statements = STATEMENT.findall(data)
     if data.count(b"import") > len(statements) and SECOND.search(data):
         return None
-    found = set()
-    for module, names, rest in statements:
-        if ODD.search(rest) or ODD.search(module) or ODD.search(names):
+    found: set[str] = set()
+    for statement in set(statements):
+        names = names_of(statement)
+        if names is None:
             return None
-        if module.startswith(OURS):
-            start = module.decode()
-            found.add(start)
-            for name in NAME.findall(COMMENT.sub(b"", names)):
-                found.add(f"{start}.{name.decode()}")
-        elif rest:
-            for entry in COMMENT.sub(b"", rest).split(b","):
-                name = NAME.match(entry.strip())
-                if name and name[1].startswith(OURS):
-                    found.add(name[1].decode())
-    return set(filter(is_ours, found))
+        found |= names
+    return found
+
+
+@cache
+def names_of(statement: tuple[bytes, bytes, bytes]) -> frozenset[str] | None:
+    """The names of ours in one statement, None if it is not plain; thousands of files share them."""
+    module, names, rest = statement
+    if ODD.search(rest) or ODD.search(module) or ODD.search(names):
+        return None
+    found = set()
+    if module.startswith(OURS):
+        start = module.decode()
+        found.add(start)
+        for name in NAME.findall(COMMENT.sub(b"", names)):
+            found.add(f"{start}.{name.decode()}")
+    elif rest:
+        for entry in COMMENT.sub(b"", rest).split(b","):
+            name = NAME.match(entry.strip())
+            if name and name[1].startswith(OURS):
+                found.add(name[1].decode())
+    return frozenset(filter(is_ours, found))
 
 
 def parsed_names(data: bytes | str, path: str) -> Iterator[str]:
