@@ -186,20 +186,25 @@ def execute(path: Path, folder: Path, *, preset: str, timeout: int = 600) -> Pat
     NotebookError with the failing cell.
     """
     import nbformat
+    import zmq
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-    from nbconvert import HTMLExporter
     from tqdm import tqdm
+    from traitlets.config import Config
+
+    from common.notebook_page import page
 
     if not path.exists():
         raise NotebookError(f"{path} does not exist.")
     notebook = nbformat.read(path, as_version=4)
     bar = tqdm(total=len(notebook.cells), desc="notebook", unit="cell", ncols=79, leave=False)
+    encryption = "auto" if zmq.has("curve") else "disabled"  # else a warning about eavesdroppers
     client = NotebookClient(
         notebook,
         timeout=timeout,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
+        config=Config(KernelManager={"transport_encryption": encryption}),
         on_cell_complete=lambda cell, cell_index: bar.update(),
     )
     before = os.environ.get("DGM_PRESET")
@@ -216,7 +221,6 @@ def execute(path: Path, folder: Path, *, preset: str, timeout: int = 600) -> Pat
         if before is not None:
             os.environ["DGM_PRESET"] = before
     write_text(folder / path.name, nbformat.writes(notebook))
-    page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
     html = folder / f"{path.stem}.html"
-    write_text(html, page)
+    write_text(html, page(notebook, title=path.parent.name))
     return html

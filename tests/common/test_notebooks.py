@@ -1,5 +1,7 @@
 """What a committed notebook must not contain is found without executing it."""
 
+import re
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -80,6 +82,18 @@ def test_executing_writes_a_page_and_leaves_the_committed_file_alone(tmp_path):
     page = execute(path, tmp_path / "out", preset="smoke")
     assert "smoke" in page.read_text(encoding="utf-8")
     assert path.read_bytes() == before
+
+
+def test_the_page_is_whole_without_a_network_and_nobody_is_warned(tmp_path, capfd):
+    text = "Of $x_1$, and\n\n$$\\sum_k y_k$$\n\n\\begin{equation}z^2\\end{equation}"
+    notebook = new_notebook(cells=[new_markdown_cell(text), new_code_cell("3")])
+    path = written(tmp_path, notebook)
+    page = execute(path, tmp_path / "out", preset="smoke").read_text(encoding="utf-8")
+    assert page.count("<math") == 3
+    assert "<msub><mi>x</mi><mn>1</mn></msub>" in page
+    assert not re.search(r"<script[^>]*\bsrc=|<link[^>]*\bhref=|\bimport\(", page)
+    assert f"<title>{tmp_path.name}</title>" in page
+    assert "WARNING" not in capfd.readouterr().err
 
 
 def test_a_failing_cell_is_named(tmp_path):

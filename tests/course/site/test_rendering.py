@@ -8,7 +8,7 @@ import pytest
 
 from common.course.site.rendering import Place, render_code, render_markdown, render_notebook
 from common.course.site.rendering.highlight import DARK, Light, code_block, stylesheet
-from common.course.site.rendering.mathematics import mathml
+from common.course.site.rendering.mathematics import formula
 from common.course.site.rendering.sanitise import sanitise
 from common.errors import UserError
 from common.projects import ROOT
@@ -44,7 +44,7 @@ def book(*cells: dict, **changes: object) -> str:
     ],
 )
 def test_tex_becomes_mathml_without_styles(tex, expected):
-    html = mathml(tex, display=True)
+    html = formula(tex, display=True)
     assert expected in html
     assert html.startswith('<math display="block">')
     assert " style=" not in html
@@ -55,7 +55,7 @@ def test_tex_becomes_mathml_without_styles(tex, expected):
 )
 def test_tex_that_is_none_is_shown_as_it_is(tex):
     began = time.process_time()
-    html = mathml(tex, display=False)
+    html = formula(tex, display=False)
     assert html == f'<code class="tex">{tex}</code>'
     assert time.process_time() - began < 1
 

@@ -9,9 +9,9 @@ from mistune import BlockState, Markdown, import_plugin
 from mistune.renderers.html import HTMLRenderer
 from nbconvert.filters.markdown_mistune import MathBlockParser, MathInlineParser
 
-from common.course.site.rendering import mathematics
 from common.course.site.rendering.fragments import Fragment, Heading, Place, slug
 from common.course.site.rendering.highlight import code_block
+from common.course.site.rendering.mathematics import formula
 from common.course.site.rendering.pictures import MIME, Pictures
 from common.course.site.rendering.sanitise import (
     DROPPED_WITH_CONTENT,
@@ -19,6 +19,7 @@ from common.course.site.rendering.sanitise import (
     is_too_deep,
     sanitise,
 )
+from common.mathematics import environment
 
 PLUGINS = ("table", "strikethrough", "footnotes", "task_lists", "url")
 FRONT_MATTER = re.compile(r"\A---\r?\n.*?\r?\n---\r?\n", re.DOTALL)
@@ -59,15 +60,15 @@ class Renderer(HTMLRenderer):
 
     def block_math(self, text: str) -> str:
         """A formula on a line of its own."""
-        return mathematics.mathml(text, display=True)
+        return formula(text, display=True)
 
     def inline_math(self, text: str) -> str:
         """A formula in the text; GitHub also writes it with back quotes inside of the dollars."""
-        return mathematics.mathml(text.strip("`"), display=False)
+        return formula(text.strip("`"), display=False)
 
     def latex_environment(self, name: str, body: str) -> str:
         """A TeX environment without dollars."""
-        return mathematics.environment(name, body)
+        return formula(environment(name, body), display=True)
 
     def block_html(self, html: str) -> str:
         """A block of HTML. What it could swallow of the document after it ends with the block."""
