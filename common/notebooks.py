@@ -197,7 +197,9 @@ def execute(path: Path, folder: Path, *, preset: str, timeout: int = 600) -> Pat
     if not path.exists():
         raise NotebookError(f"{path} does not exist.")
     notebook = nbformat.read(path, as_version=4)
-    bar = tqdm(total=len(notebook.cells), desc="notebook", unit="cell", ncols=79, leave=False)
+    bar = tqdm(
+        total=len(notebook.cells), desc="notebook", unit="cell", ncols=79, leave=False, disable=None
+    )
     encryption = "auto" if zmq.has("curve") else "disabled"  # else a warning about eavesdroppers
     client = NotebookClient(
         notebook,

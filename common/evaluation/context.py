@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from common.bars import bar
 from common.data import Dataset
 from common.evaluation.measurement import EvaluationError
 
@@ -97,7 +97,7 @@ class Context:
             raise ValueError(f"{len(lengths)} lengths do not belong to {len(x)} examples")
         parts = []
         batches = range(0, len(x), size)
-        for start in tqdm(batches, desc=label, ncols=79, disable=not self.progress):
+        for start in bar(batches, label, shown=self.progress):
             batch, more = x[start : start + size], {}
             if lengths is not None:
                 steps = lengths[start : start + size]
@@ -130,7 +130,7 @@ class Context:
     def _draw(self, n: int) -> Tensor:
         generator, shape, parts = self.model_generator("samples"), tuple(self.data.shape), []
         sizes = [min(self.batch_size, n - start) for start in range(0, n, self.batch_size)]
-        for size in tqdm(sizes, desc="samples", ncols=79, disable=not self.progress):
+        for size in bar(sizes, "samples", shown=self.progress):
             drawn = self.model.sample(size, generator=generator)
             if math.prod(drawn.shape) != size * math.prod(shape) or len(drawn) != size:
                 raise EvaluationError(

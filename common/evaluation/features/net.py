@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from common.bars import bar
 from common.evaluation.measurement import EvaluationError
 
 BATCH = 250  # images at once: the same sums in the same order, whoever asks
@@ -50,7 +50,7 @@ class FeatureNet:
         device = next(self.module.parameters()).device
         label, parts = f"features {self.name}", []
         with torch.inference_mode():
-            for batch in tqdm(images.split(self.batch), label, ncols=79, disable=not progress):
+            for batch in bar(images.split(self.batch), label, shown=progress):
                 parts.append(self.module.features(batch.to(device, torch.float32)).cpu())
         return torch.cat(parts).clone()  # a tensor that autograd knows
 
