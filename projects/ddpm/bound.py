@@ -4,7 +4,7 @@ Functions that take the model take it as `projects.ddpm.model.DDPM` offers it.
 """
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from projects.ddpm.schedule import NoiseSchedule
 
@@ -87,3 +87,14 @@ def proposal(schedule: NoiseSchedule) -> Tensor:
     uniform = torch.ones_like(share)
     share[:2], uniform[:2] = 0, 0
     return 0.9 * share / share.sum() + 0.1 * uniform / uniform.sum()
+
+
+def lattice(probabilities: Tensor, n: int, generator: Generator | None) -> Tensor:
+    """Give n times, (n,), each drawn with these probabilities (T + 1,), together covering them evenly.
+
+    A lattice with a random shift: Kingma et al. 2021, Variational Diffusion Models, Appendix I.1.
+    """
+    options = {"dtype": torch.float64, "device": probabilities.device}
+    places = torch.rand(1, generator=generator, **options) + torch.arange(n, **options) / max(1, n)
+    t = torch.searchsorted(probabilities.cumsum(0), places % 1, right=True)
+    return t.clamp(max=len(probabilities) - 1)

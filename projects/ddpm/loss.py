@@ -1,4 +1,4 @@
-"""What is minimised: L_simple of Ho et al. 2020, and L_hybrid of Nichol and Dhariwal 2021."""
+"""What is minimised: L and L_simple of Ho et al. 2020, and L_hybrid of Nichol and Dhariwal 2021."""
 
 import math
 
@@ -10,6 +10,7 @@ from projects.ddpm.model import DDPM
 from projects.ddpm.sampler import normal_like
 
 BOUND_WEIGHT = 1e-3  # lambda of Nichol and Dhariwal, Section 3.1
+FIRST = 0.1  # how often t = 1 is drawn for `bound_loss`
 
 
 def draw(model: DDPM, x: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
@@ -43,6 +44,30 @@ def hybrid_loss(model: DDPM, levels: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     num_dims = math.prod(levels.shape[1:])
     bits = term * model.schedule.num_steps / (num_dims * math.log(2))
     return simple + BOUND_WEIGHT * bits
+
+
+def draw_for_bound(model: DDPM, x: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    """Give times (B,), t = 1 in one of ten and the others by `bound.proposal`, and noise (B, ...)."""
+    t = bound.lattice(bound_probabilities(model), len(x), generator)
+    return t, normal_like(x, generator)
+
+
+def bound_loss(model: DDPM, levels: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+    """Give an estimate of L in bits per dimension, (B,); Eq. (5), the objective L of Table 2.
+
+    The term of t divided by the probability with which `draw_for_bound` draws it: unbiased, without
+    L_T, which nothing can change.
+    """
+    term = bound.term(model, levels, t, eps)
+    num_dims = math.prod(levels.shape[1:])
+    return term / bound_probabilities(model)[t].to(term) / (num_dims * math.log(2))
+
+
+def bound_probabilities(model: DDPM) -> Tensor:
+    """Give the probabilities of `draw_for_bound`, (T + 1,)."""
+    probabilities = (1 - FIRST) * bound.proposal(model.schedule)
+    probabilities[1] = FIRST
+    return probabilities
 
 
 def outputs(

@@ -178,9 +178,8 @@ class DDPM(nn.Module):
         """Give an unbiased estimate of the evidence lower bound of log P(x), Eq. (5), from few terms.
 
         L_T is exact, L_0 estimated at one x_1, and the sum of the others by draws of t with the
-        probabilities of `bound.proposal`, divided by them. The draws of a batch are a lattice with a
-        random shift (Kingma et al. 2021, Variational Diffusion Models, Appendix I.1): each of them
-        has the right distribution, and together they cover the times evenly.
+        probabilities of `bound.proposal`, divided by them. Together the draws of a batch cover the
+        times evenly: see `bound.lattice`.
 
         Args:
             x: (B, ...) levels 0..L-1.
@@ -192,16 +191,13 @@ class DDPM(nn.Module):
         """
         if num_samples < 1:
             raise ValueError(f"num_samples is {num_samples}, expected at least 1")
-        levels, size = self._levels(x), {"dtype": torch.float64, "device": x.device}
+        levels = self._levels(x)
         first = sampler.time_of(1, levels)
         total = bound.term(self, levels, first, normal_like(levels, generator))
         total = total + bound.prior_term(self, levels)
         probabilities = bound.proposal(self.schedule)  # (T + 1,)
-        shift = torch.rand(1, generator=generator, **size)
-        for k in range(num_samples):
-            places = (k + torch.arange(len(x), **size) / max(1, len(x))) / num_samples
-            t = torch.searchsorted(probabilities.cumsum(0), (shift + places) % 1, right=True)
-            t = t.clamp(2, self.schedule.num_steps)
+        times = bound.lattice(probabilities, num_samples * len(x), generator)
+        for t in times.view(num_samples, len(x)):
             term = bound.term(self, levels, t, normal_like(levels, generator))
             total = total + term / probabilities[t].to(term) / num_samples
         return -total

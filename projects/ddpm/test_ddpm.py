@@ -350,6 +350,29 @@ def test_hybrid_loss_teaches_the_variances_by_the_bound_and_the_rest_by_simple_l
     assert with_bound[1].any()
 
 
+def test_bound_loss_is_the_bound_of_the_times_it_draws():
+    """Over all times, weighted as they are drawn, it is L_0 + ... + L_{T-1} at the same noise."""
+    model = tiny(variance="learned").double()
+    torch.nn.init.normal_(model.network.last.weight, generator=seeded(14))
+    x, _, eps = drawn(model)
+    probabilities, terms, losses = loss.bound_probabilities(model), 0, 0
+    for t in range(1, 101):
+        time = torch.full((6,), t)
+        terms = terms + model.bound_term(x, time, eps)
+        losses = losses + probabilities[t] * loss.bound_loss(model, x, time, eps)
+    torch.testing.assert_close(losses, terms / (2 * math.log(2)))
+
+
+def test_times_for_the_bound_are_drawn_with_its_probabilities():
+    model, x = tiny(), torch.zeros(5000, 1, 1, 2)
+    t, eps = loss.draw_for_bound(model, x, seeded(12))
+    expected = 5000 * loss.bound_probabilities(model)
+    assert (t.bincount(minlength=101) - expected).abs().max() <= 1  # a lattice misses none
+    assert eps.std() == pytest.approx(1, abs=0.05)
+    first = torch.stack([loss.draw_for_bound(model, x[:1], seeded(k))[0] for k in range(500)])
+    assert (first == 1).double().mean().item() == pytest.approx(0.1, abs=0.05)  # alone, at random
+
+
 # --- Sampling ------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ dgm train ddpm --preset demo
 dgm reproduce ddpm digits
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +14,7 @@ from torch.optim import Adam
 from common.data import Dataset, load
 from common.errors import UserError
 from common.training import Run, cosine, linear_warmup
-from projects.ddpm.loss import draw, hybrid_loss, simple_loss
+from projects.ddpm.loss import bound_loss, draw, draw_for_bound, hybrid_loss, simple_loss
 from projects.ddpm.model import DDPM
 from projects.ddpm.network import UNet
 from projects.ddpm.schedule import SCHEDULES, NoiseSchedule
@@ -28,6 +29,7 @@ class Config:
     noise: Literal["linear", "cosine"] = "linear"  # Section 4: beta from 1e-4 to 0.02
     parameterisation: Literal["eps", "x0", "v"] = "eps"  # Section 3.2
     variance: Literal["small", "large", "learned"] = "large"  # Section 3.2 has both fixed ones
+    objective: Literal["simple", "bound"] = "simple"  # Table 2: L_simple, or L itself
     width: int = 128
     multipliers: tuple[int, ...] = (1, 2, 2, 2)
     num_blocks: int = 2
@@ -125,17 +127,23 @@ def build(config: Config, data: Dataset, *, generator: torch.Generator) -> DDPM:
     )
 
 
+def objective(config: Config) -> tuple[Callable, Callable]:
+    """Give how times and noise are drawn, and the loss of them; learned variances need the hybrid."""
+    if config.objective == "bound":
+        return draw_for_bound, bound_loss
+    return draw, hybrid_loss if config.variance == "learned" else simple_loss
+
+
 def train(config: Config, run: Run) -> DDPM:
     """Algorithm 1: draw an image, a time and noise; take a step on the squared error.
 
     The averaged weights are validated on a fixed draw of times and noise; the best are returned.
     """
-    data = load_data(config)
+    data, (draw_of, loss_of) = load_data(config), objective(config)
     generator = torch.Generator().manual_seed(0)  # on the CPU: the same noise for every device
     valid = data.valid.tensor()[:1000]
     model = build(config, data, generator=run.init_generator)
-    fixed = [part.to(run.device) for part in (valid, *draw(model, valid, generator))]
-    loss_of = hybrid_loss if config.variance == "learned" else simple_loss
+    fixed = [part.to(run.device) for part in (valid, *draw_of(model, valid, generator))]
 
     def validate() -> float:
         parts = zip(*(part.split(250) for part in fixed), strict=True)
@@ -158,6 +166,6 @@ def train(config: Config, run: Run) -> DDPM:
         clip_norm=config.clip_norm,
     )
     for x in batches:
-        t, eps = draw(model, x, run.generator)
+        t, eps = draw_of(model, x, run.generator)
         run.step(loss_of(model, x, t, eps).mean(), optimiser)
     return run.best(model)
