@@ -14,7 +14,7 @@ from projects.made.sampler import num_units_known
 from projects.made.train import PRESETS, load_data, train
 from tests import laws
 from tests.laws import seeded
-from tests.laws.discrete import all_binary
+from tests.laws.enumeration import all_binary
 
 
 class TestOneLayer(laws.BinaryMass, laws.Autoregressive, laws.CachedSampler):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.laws.base import assert_close, seeded
-from tests.laws.discrete import all_binary, binary_counts
+from tests.laws.enumeration import all_binary, string_counts
 from tests.laws.latent import LatentModel
 from tests.laws.statistics import ALPHA, chi_square_p_value, two_sample_p_value
 
@@ -161,7 +161,7 @@ class Bound(LatentModel):
         if self._event(model)[1] == "binary":
             states = self._states(model)
             masses = torch.cat([self.log_evidence(model, part) for part in states.split(8)]).exp()
-            p_values = [chi_square_p_value(binary_counts(draws), masses.numpy())]
+            p_values = [chi_square_p_value(string_counts(draws, 2), masses.numpy())]
         else:
             # Other draws of p(x): 4 candidates for each z, of which one is taken by its weight.
             z = self.latent_draws(model, x, 20_000).repeat_interleave(4, 0)

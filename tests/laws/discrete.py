@@ -7,34 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.laws.base import assert_close, must_work, seeded
+from tests.laws.enumeration import all_binary, assert_follow, assert_is_mass, string_counts
 from tests.laws.module import Module
 from tests.laws.sampler import Sampler
-from tests.laws.statistics import ALPHA, chi_square_p_value
-
-
-def all_binary(num_dims: int) -> Tensor:
-    """Every vector of {0, 1}^D in counting order, (2^D, D) in float64.
-
-    >>> all_binary(2).tolist()
-    [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
-    """
-    if num_dims > 14:
-        raise ValueError(f"{num_dims} dimensions: enumeration needs a tiny model, at most 14")
-    codes = torch.arange(2**num_dims)
-    bits = (codes[:, None] >> torch.arange(num_dims - 1, -1, -1)) & 1  # (2^D, D)
-    return bits.double()
-
-
-def binary_counts(draws: Tensor) -> np.ndarray:
-    """How often each state of `all_binary` occurs in draws (n, D), (2^D,)."""
-    wrong = draws[(draws != 0) & (draws != 1)]
-    assert len(wrong) == 0, (
-        f"sample() returned {wrong[0].item():.4g}: draws of a binary model are 0 or 1, not "
-        "probabilities"
-    )
-    places = 2 ** torch.arange(draws.shape[1] - 1, -1, -1)
-    codes = (draws.long() * places).sum(1)  # (n,)
-    return np.bincount(codes.numpy(), minlength=2 ** draws.shape[1])
 
 
 class BinaryMass(Sampler):
@@ -45,30 +20,22 @@ class BinaryMass(Sampler):
 
     def test_mass_sums_to_one(self):
         model = self.build()
-        states, log_prob = self._table(model)
-        worst = int(log_prob.argmax())
-        assert log_prob[worst] <= 1e-9, (
-            f"log_prob = {log_prob[worst].item():.6g} > 0 at {states[worst].flatten().tolist()}: a "
-            "mass is never above one. Likely cause: a sign error (nll instead of log_prob)"
+        cause = (
+            "an average over pixels instead of a sum, a mask that lets a pixel see itself, or a "
+            "missing normaliser"
         )
-        total = log_prob.logsumexp(0).exp().item()
-        assert abs(total - 1) <= 1e-8, (
-            f"the mass of all {len(states)} binary states sums to {total:.10g}, expected 1 within "
-            "1e-8. Likely cause: an average over pixels instead of a sum, a mask that lets a "
-            "pixel see itself, or a missing normaliser"
-        )
+        assert_is_mass(*self._table(model), cause)
 
     def test_samples_follow_the_mass(self):
         model = self.build()
         _, log_prob = self._table(model)
         with torch.no_grad():
             draws = model.sample(self.num_draws, generator=seeded(30)).flatten(1)
-        p_value = chi_square_p_value(binary_counts(draws), log_prob.exp().numpy())
-        assert p_value >= ALPHA, (
-            f"{self.num_draws} samples do not follow exp(log_prob): chi-square p = {p_value:.2g} "
-            f"< {ALPHA:g}. Likely cause: dimensions sampled in another order than the masks', a "
-            "temperature, or a threshold in place of a Bernoulli draw"
+        cause = (
+            "dimensions sampled in another order than the masks', a temperature, or a threshold in "
+            "place of a Bernoulli draw"
         )
+        assert_follow(string_counts(draws, 2), log_prob.exp(), "exp(log_prob)", cause)
 
     def _table(self, model: nn.Module) -> tuple[Tensor, Tensor]:
         shape, _ = self._event(model)

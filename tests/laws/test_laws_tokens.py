@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from tests import laws
 from tests.laws.broken import Break, parametrise
+from tests.laws.enumeration import all_strings
 from tests.laws.reference import drawn
-from tests.laws.tokens import all_strings
 
 
 class Fading(nn.Module):

@@ -7,27 +7,13 @@ that all begin with one given token.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tests.laws.base import assert_close, must_work, seeded
+from tests.laws.enumeration import all_strings, assert_follow, assert_is_mass, string_counts
 from tests.laws.module import Module
 from tests.laws.sampler import Sampler
-from tests.laws.statistics import ALPHA, chi_square_p_value
-
-
-def all_strings(num_tokens: int, length: int) -> Tensor:
-    """Every string in counting order, (V^T, T) in float64.
-
-    >>> all_strings(3, 2)[:4].tolist()
-    [[0.0, 0.0], [0.0, 1.0], [0.0, 2.0], [1.0, 0.0]]
-    """
-    if num_tokens**length > 20_000:
-        raise ValueError(f"{num_tokens}^{length} strings: enumeration needs a tiny model")
-    places = num_tokens ** torch.arange(length - 1, -1, -1)
-    codes = torch.arange(num_tokens**length)
-    return (codes[:, None] // places % num_tokens).double()
 
 
 class Tokens(Module):
@@ -51,32 +37,23 @@ class CausalTokens(Tokens, Sampler):
         return super().entries(model) | {"step_log_prob": model.step_log_prob}
 
     def test_mass_of_strings_sums_to_one(self):
-        strings, log_prob = self._table(self.build())
-        worst = int(log_prob.argmax())
-        assert log_prob[worst] <= 1e-9, (
-            f"log_prob = {log_prob[worst].item():.6g} > 0 at {strings[worst].tolist()}: a mass is "
-            "never above one. Likely cause: a sign error (nll instead of log_prob)"
+        cause = (
+            "a mean over the tokens instead of a sum, logits that see the token they predict, or "
+            "the first token predicted although it is given"
         )
-        total = log_prob.logsumexp(0).exp().item()
-        assert abs(total - 1) <= 1e-8, (
-            f"the mass of all {len(strings)} strings sums to {total:.10g}, expected 1 within 1e-8. "
-            "Likely cause: a mean over the tokens instead of a sum, logits that see the token "
-            "they predict, or the first token predicted although it is given"
-        )
+        assert_is_mass(*self._table(self.build()), cause)
 
     def test_samples_follow_the_mass_of_strings(self):
         model = self.build()
-        strings, log_prob = self._table(model)
+        _, log_prob = self._table(model)
         with torch.no_grad():
-            draws = model.sample(self.num_draws, generator=seeded(30))[:, 1:].long()
-        places = model.num_tokens ** torch.arange(draws.shape[1] - 1, -1, -1)
-        counts = np.bincount((draws * places).sum(1).numpy(), minlength=len(strings))
-        p_value = chi_square_p_value(counts, log_prob.exp().numpy())
-        assert p_value >= ALPHA, (
-            f"{self.num_draws} samples do not follow exp(log_prob): chi-square p = {p_value:.2g} "
-            f"< {ALPHA:g}. Likely cause: a temperature, a truncation (top-k, nucleus), positions "
-            "that are off by one while drawing, or most probable tokens in place of draws"
+            draws = model.sample(self.num_draws, generator=seeded(30))[:, 1:]
+        cause = (
+            "a temperature, a truncation (top-k, nucleus), positions that are off by one while "
+            "drawing, or most probable tokens in place of draws"
         )
+        counts = string_counts(draws, model.num_tokens)
+        assert_follow(counts, log_prob.exp(), "exp(log_prob)", cause)
 
     def test_later_tokens_do_not_reach_earlier_logits(self):
         model = self.build()
@@ -209,12 +186,10 @@ class CachedGeneration(Tokens):
         prompt = torch.randint(0, model.num_tokens, (1, width - 1), generator=seeded(52))
         with torch.no_grad():
             mass = model(prompt)[0, -1].softmax(-1)
-        draws = self._text(model, prompt.expand(20_000, -1), 1, True, {})[:, -1]
-        counts = np.bincount(draws.numpy(), minlength=model.num_tokens)
-        p_value = chi_square_p_value(counts, mass.numpy())
-        assert p_value >= ALPHA, (
-            f"20,000 next tokens do not follow softmax(logits): chi-square p = {p_value:.2g} < "
-            f"{ALPHA:g}. Likely cause: logits of another position, or a temperature"
+        draws = self._text(model, prompt.expand(20_000, -1), 1, True, {})[:, -1:]
+        counts = string_counts(draws, model.num_tokens)
+        assert_follow(
+            counts, mass, "softmax(logits)", "logits of another position, or a temperature"
         )
 
     def _text(self, model, prompt: Tensor, count: int, cached: bool, choice: dict) -> Tensor:
