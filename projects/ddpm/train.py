@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from torch import Tensor
 from torch.optim import Adam
 
 from common.data import Dataset, load
 from common.errors import UserError
-from common.training import Run, cosine, linear_warmup
+from common.training import Run, linear_warmup
+from common.training import cosine as cosine_decay
 from projects.ddpm.loss import bound_loss, draw, draw_for_bound, hybrid_loss, simple_loss
 from projects.ddpm.model import DDPM
 from projects.ddpm.network import UNet
-from projects.ddpm.schedule import SCHEDULES, NoiseSchedule
+from projects.ddpm.schedule import NoiseSchedule, cosine, linear
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Config:
     data: str = "cifar10"
     num_steps: int = 1000  # Section 4: T
     noise: Literal["linear", "cosine"] = "linear"  # Section 4: beta from 1e-4 to 0.02
+    offset: float = 0.008  # of the cosine: the larger, the coarser the first noise
     parameterisation: Literal["eps", "x0", "v"] = "eps"  # Section 3.2
     variance: Literal["small", "large", "learned"] = "large"  # Section 3.2 has both fixed ones
     objective: Literal["simple", "bound"] = "simple"  # Table 2: L_simple, or L itself
@@ -67,22 +70,25 @@ SMALL = Config(  # what the presets for one or two CPU cores share
     validate_every=100,
     sample_steps=50,
 )
+MNIST = replace(
+    SMALL,
+    data="mnist",
+    width=48,
+    patch_size=2,
+    attention=(7,),
+    learning_rate=1e-3,
+    warmup_steps=250,
+    ema_decay=0.999,
+    steps=16_000,
+    validate_every=800,
+    precision="bf16-mixed",
+)
 PRESETS = {
     "smoke": replace(SMALL, width=8, steps=60, validate_every=30, warmup_steps=10),
     "demo": replace(SMALL, width=24, steps=800),
-    "mnist": replace(
-        SMALL,
-        data="mnist",
-        width=48,
-        patch_size=2,
-        attention=(7,),
-        learning_rate=1e-3,
-        warmup_steps=250,
-        ema_decay=0.999,
-        steps=16_000,
-        validate_every=800,
-        precision="bf16-mixed",
-    ),
+    "digits": replace(SMALL, width=24, objective="bound", offset=0.5, steps=4000),
+    "mnist": MNIST,
+    "mnist_bound": replace(MNIST, objective="bound", offset=0.0, steps=10_000),
     "paper": Config(),
 }
 
@@ -117,7 +123,7 @@ def build(config: Config, data: Dataset, *, generator: torch.Generator) -> DDPM:
     )
     return DDPM(
         network,
-        NoiseSchedule(SCHEDULES[config.noise](config.num_steps)),
+        NoiseSchedule(betas(config)),
         data.shape,
         num_levels=data.num_levels,
         parameterisation=config.parameterisation,
@@ -125,6 +131,13 @@ def build(config: Config, data: Dataset, *, generator: torch.Generator) -> DDPM:
         num_sample_steps=config.sample_steps,
         eta=config.eta,
     )
+
+
+def betas(config: Config) -> Tensor:
+    """Give the noise of the forward process, (T,)."""
+    if config.noise == "linear":
+        return linear(config.num_steps)
+    return cosine(config.num_steps, offset=config.offset)
 
 
 def objective(config: Config) -> tuple[Callable, Callable]:
@@ -161,7 +174,7 @@ def train(config: Config, run: Run) -> DDPM:
         model,
         Adam,
         lr=config.learning_rate,
-        schedule=cosine(len(batches), warmup) if config.decay else linear_warmup(warmup),
+        schedule=cosine_decay(len(batches), warmup) if config.decay else linear_warmup(warmup),
         ema_decay=config.ema_decay,
         clip_norm=config.clip_norm,
     )
