@@ -11,13 +11,14 @@ Shapes: K components, D dimensions, b points of one block.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 
-class Covariance(nn.Module):
+class Covariance(nn.Module, ABC):
     """What the four structures share; `parameter` is (K, D, D), (D, D), (K, D) or (K,).
 
     Args:
@@ -33,42 +34,43 @@ class Covariance(nn.Module):
         self.num_components, self.num_dims = num_components, num_dims
         self.parameter = nn.Parameter(torch.zeros(self.shape(), dtype=dtype))  # Sigma = I
 
+    @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """The shape in which covariances of this structure are given and kept."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self) -> int:
         """How many free numbers there are in the covariances."""
-        raise NotImplementedError
 
+    @abstractmethod
     def factors(self) -> Tensor:
         """L, (K, D, D) lower triangular."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_det(self) -> Tensor:
         """log |det L| = 1/2 log |det Sigma|, (K,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inverse(self) -> Tensor:
         """What `whiten` needs of L^-1, computed once for many blocks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def whiten(self, x: Tensor, means: Tensor, inverse: Tensor) -> Tensor:
         """z_k = L_k^-1 (x - mu_k), (K, b, D), for x (b, D) and means (K, D)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scale(self, z: Tensor) -> Tensor:
         """L_k z_k, (K, D), for z (K, D): `whiten` backwards, without the mean."""
-        raise NotImplementedError
 
+    @abstractmethod
     def second_moments(self, z: Tensor, weights: Tensor) -> Tensor:
         """sum_n w_kn z_kn z_kn^T, as much of it as the structure needs, for weights (K, b)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reduce(self, matrices: Tensor) -> Tensor:
         """The same part of K matrices (K, D, D) that `second_moments` gives."""
-        raise NotImplementedError
 
+    @abstractmethod
     def estimate(self, second: Tensor, shift: Tensor, counts: Tensor) -> Tensor:
         """The covariances that maximise the expected log-likelihood, in the shape `shape()`.
 
@@ -77,7 +79,6 @@ class Covariance(nn.Module):
             shift: (K, D) the new means in the same coordinates.
             counts: (K,) positive expected numbers of points.
         """
-        raise NotImplementedError
 
     def assign(self, covariances: Tensor, floor: float, which: Tensor | None = None) -> None:
         """Take new covariances, the nearest whose variances in every direction reach `floor`.
@@ -99,12 +100,13 @@ class Covariance(nn.Module):
         with torch.no_grad():
             self.parameter.copy_(new)
 
+    @abstractmethod
     def _pack(self, covariances: Tensor, floor: float, which: Tensor | None) -> Tensor:
-        raise NotImplementedError
+        """The parameter of these covariances, once their variances reach the floor."""
 
+    @abstractmethod
     def added(self, covariances: Tensor, variance: float) -> Tensor:
         """Covariances + variance * I."""
-        raise NotImplementedError
 
 
 class _Triangular(Covariance):
