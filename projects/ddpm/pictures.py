@@ -1,11 +1,10 @@
 """Draw the README's figures: python -m projects.ddpm.pictures, after `dgm train ddpm`.
 
-The pictures of MNIST come from the committed weights, that of the bound from the run of the demo.
+The pictures of MNIST come from the committed weights, that of the bound from them and a run of the demo.
 """
 
 import math
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +27,7 @@ def main() -> None:
     """Write figures/samples.png and .webp, denoising.png, interpolation.png and bound.png."""
     folder = find_project("ddpm").folder / "figures"
     folder.mkdir(exist_ok=True)
-    model, result = load_result("ddpm", "mnist-bound")
+    model, result = load_result("ddpm", "mnist-fid")
     data = load_data(find_project("ddpm").preset(result.preset))
     samples = model.sample(120, generator=seeded(0))
     figures.sample_grid(samples, data, columns=20, width=8).savefig(folder / "samples.png")
@@ -37,8 +36,9 @@ def main() -> None:
     denoising(model, data, noise[:2]).savefig(folder / "denoising.png")
     ends = model.sample_prior(8, generator=seeded(2))
     interpolation(model, data, ends[:4], ends[4:]).savefig(folder / "interpolation.png")
-    small, digits = open_run(run_folder("ddpm", "demo")).load()
-    bound(small, digits.test.tensor()[:48]).savefig(folder / "bound.png")
+    demo, digits = open_run(run_folder("ddpm", "demo")).load()
+    models = {"demo": demo, "digits": load_result("ddpm", "digits-bound")[0]}
+    bound(models, digits.test.tensor()[:48]).savefig(folder / "bound.png")
 
 
 @torch.no_grad()
@@ -109,19 +109,21 @@ def bits(nats: Tensor, model: DDPM) -> Tensor:
     return nats / (math.prod(model.event_shape) * math.log(2))
 
 
-def bound(model: DDPM, x: Tensor) -> Figure:
-    """The bound by term, in bits per dimension, and what they sum to from t = 1 on."""
-    terms = bits(model.bound_terms(x, generator=seeded(3)).mean(0), model)  # (T + 1,)
+def bound(models: Mapping[str, DDPM], x: Tensor) -> Figure:
+    """The bound by term, in bits per dimension, and what the terms sum to from t = 1 on."""
     figure = new_figure(7.0, 2.6)
     left, right = figure.subplots(1, 2)
-    left.loglog(range(1, len(terms)), terms[:-1], color=BLUE, linewidth=1)
+    for (name, model), colour in zip(models.items(), (BLUE, ORANGE), strict=False):
+        terms = bits(model.bound_terms(x, generator=seeded(3)).mean(0), model)  # (T + 1,)
+        times = range(1, len(terms))
+        left.loglog(times, terms[:-1], color=colour, linewidth=1)
+        right.semilogx(times, terms.cumsum(0)[:-1], color=colour, label=name)
+        right.axhline(terms.sum(), color=GREY, linestyle="--", linewidth=1)
     left.set(xlabel="t", ylabel=r"$L_{t-1}$, bits/dim")
-    total = list(accumulate(terms.tolist()))
-    right.semilogx(range(1, len(terms)), total[:-1], color=BLUE)
-    right.axhline(total[-1], color=GREY, linestyle="--", linewidth=1)
     right.set(xlabel="t", ylabel="sum up to t, bits/dim", ylim=(0, None))
     for axes in (left, right):
         plain(axes)
+    right.legend(frameon=False, fontsize=LABEL)
     return figure
 
 
