@@ -7,13 +7,25 @@ from pathlib import Path
 
 from common.projects import ROOT
 
+WRITTEN = ("projects/*/results/*", "projects/*/README.md")  # by `dgm reproduce`
+
 
 def commit(root: Path = ROOT) -> str:
     """The commit that is checked out, with `+changes` if tracked files differ, else `unknown`."""
+    return _commit(root, ())
+
+
+def commit_to_train(root: Path = ROOT) -> str:
+    """The same for a training, which what `dgm reproduce` writes between two of them cannot change."""
+    return _commit(root, WRITTEN)
+
+
+def _commit(root: Path, but: tuple[str, ...]) -> str:
     head = git(root, "rev-parse", "HEAD")
     if head is None:
         return "unknown"
-    changes = git(root, "status", "--porcelain", "--untracked-files=no")
+    paths = [".", *(f":(exclude,glob){pattern}" for pattern in but)]
+    changes = git(root, "status", "--porcelain", "--untracked-files=no", "--", *paths)
     return f"{head}+changes" if changes else head
 
 

@@ -53,7 +53,7 @@ def train_run(project: Project, preset: str, config: Any, run: Any) -> nn.Module
 
     Raises RunError if the config names a precision and the run has another.
     """
-    from common.provenance import commit, hardware
+    from common.provenance import commit_to_train, hardware
 
     precision = run.devices.precision
     if getattr(config, "precision", precision) != precision:
@@ -69,7 +69,7 @@ def train_run(project: Project, preset: str, config: Any, run: Any) -> nn.Module
             "config": configs.to_dict(config),
             "seed": run.seed,
             "precision": precision,
-            "commit": commit(),
+            "commit": commit_to_train(),
             "code_sha256": code_sha256(project.folder),
             "hardware": hardware(),
         }

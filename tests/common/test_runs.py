@@ -46,9 +46,9 @@ def test_a_run_of_another_precision_than_the_config_is_refused(tmp_path):
 
 
 def test_a_resumed_run_names_the_code_that_it_began_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "commit", lambda: "0" * 40)
+    monkeypatch.setattr(provenance, "commit_to_train", lambda: "0" * 40)
     trained(tmp_path / "run")
-    monkeypatch.setattr(provenance, "commit", lambda: "1" * 40)
+    monkeypatch.setattr(provenance, "commit_to_train", lambda: "1" * 40)
     monkeypatch.setattr("common.runs.code_sha256", lambda folder: "2" * 64)
     record, _ = trained(tmp_path / "run", "--resume")
     assert record["commit"] == "0" * 40
@@ -56,6 +56,6 @@ def test_a_resumed_run_names_the_code_that_it_began_with(tmp_path, monkeypatch):
     assert open_run(tmp_path / "run").code_sha256 == record["code_sha256"]
     assert provenance_doubt(open_run(tmp_path / "run"), record["code_sha256"]) == ""
     assert "changed since" in provenance_doubt(open_run(tmp_path / "run"), "2" * 64)
-    monkeypatch.setattr(provenance, "commit", lambda: "3" * 40 + "+changes")
+    monkeypatch.setattr(provenance, "commit_to_train", lambda: "3" * 40 + "+changes")
     trained(tmp_path / "other")
     assert "uncommitted" in provenance_doubt(open_run(tmp_path / "other"), "2" * 64)
