@@ -20,6 +20,7 @@ from projects.ddpm import bound, sampler
 from projects.ddpm.sampler import normal_like
 from projects.ddpm.schedule import NoiseSchedule
 
+AT_ONCE = 256  # noised examples in `bound_terms`, of several times where the batch is small
 PARAMETERISATIONS = ("eps", "x0", "v")
 VARIANCES = ("small", "large", "learned")
 
@@ -166,11 +167,13 @@ class DDPM(nn.Module):
             every time in it, at the cost of T passes through the network.
         """
         levels = self._levels(x)
-        terms = [
-            bound.term(self, levels, sampler.time_of(t, levels), normal_like(levels, generator))
-            for t in range(1, self.schedule.num_steps + 1)
-        ]
-        return torch.stack([*terms, bound.prior_term(self, levels)], 1)
+        times, terms = torch.arange(1, self.schedule.num_steps + 1, device=x.device), []
+        for part in times.split(max(1, AT_ONCE // max(1, len(x)))):
+            many = levels.repeat(len(part), *(1,) * (x.ndim - 1))  # (len(part) * B, ...)
+            t = part.repeat_interleave(len(x))
+            found = bound.term(self, many, t, normal_like(many, generator))
+            terms.append(found.view(len(part), len(x)))
+        return torch.cat([*terms, bound.prior_term(self, levels)[None]]).T
 
     def elbo(
         self, x: Tensor, *, num_samples: int = 1, generator: Generator | None = None
