@@ -1,7 +1,7 @@
 """Training the diffusion model: Algorithm 1 of Ho, Jain and Abbeel (2020).
 
 dgm train ddpm --preset demo
-dgm reproduce ddpm digits
+dgm reproduce ddpm digits-bound
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Training a WGAN with gradient penalty: Algorithm 1 of Gulrajani et al. (2017).
 
 dgm train wgan_gp --preset demo
-dgm reproduce wgan_gp twenty-five-gaussians
+dgm reproduce wgan_gp twenty-five-modes
 """
 
 from collections.abc import Callable
